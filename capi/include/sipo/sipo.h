@@ -1,0 +1,473 @@
+/* Sipo: Mamba language models far beyond the length they were trained on.
+ *
+ * This header is the library's only promise: C99, a stable binary interface, no other header of the
+ * project behind it. A program needs three objects:
+ *
+ *   sipo_model    the weights and the tokenizer of one .sipo file. Immutable; any number of threads
+ *                 and sessions may share it.
+ *   sipo_session  one sequence: its recurrent state (a few megabytes, whatever the length of the
+ *                 prompt) and the method that extends its context. One thread at a time.
+ *   *_options     what a model, a session, a sampler or a conversion is made with. Every setter
+ *                 checks its value at once and the message of an error says the legal range.
+ *
+ *     sipo_model_open("model.sipo", NULL, &model);
+ *     sipo_model_tokenize(model, text, strlen(text), ids, capacity, &count);
+ *     sipo_session_options_create(model, &options);
+ *     sipo_session_options_set_context(options, SIPO_CONTEXT_LONGMAMBA);
+ *     sipo_session_create(options, &session);
+ *     sipo_session_prefill(session, ids, count);
+ *     sipo_session_generate(session, NULL, 100, on_token, user, &generated);
+ *
+ * Rules that hold everywhere
+ *
+ *   Errors     A call that can fail returns a sipo_status. On anything but SIPO_OK the
+ *              out-parameters are untouched, nothing is left to free, and
+ *              sipo_last_error_message() says in one line what was wrong with which value. NULL
+ *              where an object, an array or an out-parameter is asked for gives
+ *              SIPO_INVALID_ARGUMENT; every call may also return SIPO_OUT_OF_MEMORY or
+ *              SIPO_INTERNAL.
+ *   Ownership  What a *_create, *_open or calibrate call returns is the caller's and is released by
+ *              the *_free of its type, which takes NULL. An object keeps what it was made from
+ *              alive: freeing a model before its sessions is safe. Arrays are only read during a call.
+ *   Text       UTF-8 with a length in bytes; it may hold NUL. Paths and names end with NUL.
+ *   Results    A function that fills an array takes (pointer, capacity, &count). With a NULL pointer
+ *              and capacity 0 it only tells the count; a capacity that is too small gives
+ *              SIPO_BUFFER_TOO_SMALL and writes nothing.
+ *   Callbacks  Called on the thread that made the call, with the user pointer that was given beside
+ *              them. A nonzero return cancels the call, which then gives SIPO_CANCELLED. A callback
+ *              must not use the session it is called from, except for sipo_session_cancel().
+ *   Threads    Functions on different objects may run at the same time. A session that is used by
+ *              two threads at once refuses the second with SIPO_INVALID_STATE.
+ */
+#ifndef SIPO_SIPO_H_
+#define SIPO_SIPO_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SIPO_API __attribute__((visibility("default")))
+#else
+#define SIPO_API
+#endif
+
+/* ---- Version --------------------------------------------------------------------------------- */
+
+/* The version of this header. The binary interface is compatible within a major version (and, while
+ * that is 0, within the soname libsipo.so.0). */
+#define SIPO_VERSION_MAJOR 0
+#define SIPO_VERSION_MINOR 1
+#define SIPO_VERSION_PATCH 0
+#define SIPO_VERSION_NUMBER (SIPO_VERSION_MAJOR * 10000 + SIPO_VERSION_MINOR * 100 + SIPO_VERSION_PATCH)
+
+/* Version of the library that runs, as SIPO_VERSION_NUMBER. Since 0.1. */
+SIPO_API int32_t sipo_version_number(void);
+
+/* The same as text, "0.1.0"; static storage. Since 0.1. */
+SIPO_API const char *sipo_version_string(void);
+
+/* ---- Status ---------------------------------------------------------------------------------- */
+
+/* Result of a call. The numbers never change; unknown ones are errors. Since 0.1. */
+typedef int32_t sipo_status;
+enum {
+    SIPO_OK = 0,
+    SIPO_INVALID_ARGUMENT = 100, /* NULL, a malformed name, arguments that contradict each other */
+    SIPO_OUT_OF_RANGE = 110,     /* a number outside its legal range, NaN included */
+    SIPO_INVALID_STATE = 120,    /* not now: logits before a token, a session in use elsewhere */
+    SIPO_BUFFER_TOO_SMALL = 130,
+    SIPO_NOT_FOUND = 200,        /* no such file, calibration profile or token */
+    SIPO_IO_ERROR = 210,
+    SIPO_CORRUPT_FILE = 300,
+    SIPO_UNSUPPORTED = 310,      /* well-formed, but not something this version runs */
+    SIPO_OUT_OF_MEMORY = 400,
+    SIPO_BACKEND_ERROR = 410,    /* the device or its driver failed */
+    SIPO_CANCELLED = 500,        /* by a callback or by sipo_session_cancel() */
+    SIPO_INTERNAL = 900          /* a defect of this library; please report it */
+};
+
+/* Name of a status ("SIPO_OUT_OF_RANGE"); static storage, never NULL. Since 0.1. */
+SIPO_API const char *sipo_status_name(sipo_status status);
+
+/* One line about the last call of this thread that failed; empty if none did. Valid until the next
+ * failing call of the same thread. Since 0.1. */
+SIPO_API const char *sipo_last_error_message(void);
+
+/* ---- Objects and callbacks ------------------------------------------------------------------- */
+
+typedef struct sipo_model sipo_model;
+typedef struct sipo_model_options sipo_model_options;
+typedef struct sipo_session sipo_session;
+typedef struct sipo_session_options sipo_session_options;
+typedef struct sipo_sampling_options sipo_sampling_options;
+typedef struct sipo_import_options sipo_import_options;
+typedef struct sipo_calibration sipo_calibration;
+typedef struct sipo_calibration_options sipo_calibration_options;
+
+/* Progress of long work: `done` of `total` units (tokens in a prefill, bytes in an import, layers
+ * times sequences in a calibration). Nonzero cancels. Since 0.1. */
+typedef int (*sipo_progress_fn)(void *user, uint64_t done, uint64_t total);
+
+/* A generated token and the text that it completes: whole code points, `text_length` bytes, not
+ * NUL-terminated, possibly none; valid during the call. A sequence of bytes that is not UTF-8 comes
+ * as U+FFFD. Nonzero stops the generation. Since 0.1. */
+typedef int (*sipo_token_fn)(void *user, int32_t token, const char *text, size_t text_length);
+
+/* A line for the host's log. Levels: 1 error, 2 warning, 3 information. The return is ignored.
+ * Since 0.1. */
+typedef int (*sipo_log_fn)(void *user, int32_t level, const char *message, size_t length);
+
+/* ---- Import ---------------------------------------------------------------------------------- */
+
+/* How matrices are stored and multiplied. Vectors, A, the convolution and the state are always f32.
+ * Since 0.1. */
+enum {
+    SIPO_WEIGHTS_AUTO = 0, /* f32 from an f32 checkpoint, else bf16 */
+    SIPO_WEIGHTS_F32 = 100,
+    SIPO_WEIGHTS_BF16 = 110
+};
+
+/* How tensors lie in a .sipo file. Since 0.1. */
+enum {
+    SIPO_STORE_ZSTD = 100, /* compressed in byte planes: smaller */
+    SIPO_STORE_RAW = 110   /* as they are: larger, loads a little faster */
+};
+
+/* Options of sipo_import(); defaults: SIPO_WEIGHTS_AUTO, SIPO_STORE_ZSTD, all processors.
+ * Since 0.1. */
+SIPO_API sipo_status sipo_import_options_create(sipo_import_options **options);
+SIPO_API void sipo_import_options_free(sipo_import_options *options);
+/* One of SIPO_WEIGHTS_*. Since 0.1. */
+SIPO_API sipo_status sipo_import_options_set_weights(sipo_import_options *options, int32_t weights);
+/* One of SIPO_STORE_*. Since 0.1. */
+SIPO_API sipo_status sipo_import_options_set_store(sipo_import_options *options, int32_t store);
+/* 1 to 256; 0 takes as many as the process may use. Since 0.1. */
+SIPO_API sipo_status sipo_import_options_set_threads(sipo_import_options *options, int32_t threads);
+/* Length in tokens that the model was trained with, where config.json does not say it: 1 to 2^31-1.
+ * LongMamba's capacity and DeciMamba's default capacity are this. Default 2048. Since 0.1. */
+SIPO_API sipo_status sipo_import_options_set_training_length(sipo_import_options *options,
+                                                             int64_t tokens);
+/* Progress in bytes of weights; `fn` may be NULL. Since 0.1. */
+SIPO_API sipo_status sipo_import_options_set_progress(sipo_import_options *options,
+                                                      sipo_progress_fn fn, void *user);
+
+/* Converts a Hugging Face directory (config.json, model.safetensors or its shards with their index,
+ * tokenizer.json; Mamba-1 or Mamba-2; f32, f16 or bf16) into a .sipo file. The output appears only
+ * when it is complete; an existing file is replaced then, and kept if anything fails.
+ *   directory    path of the checkpoint
+ *   output       path of the file to write
+ *   options      NULL for the defaults
+ * Errors: SIPO_NOT_FOUND, SIPO_IO_ERROR, SIPO_CORRUPT_FILE, SIPO_UNSUPPORTED (which tensor or field),
+ * SIPO_CANCELLED. Since 0.1. */
+SIPO_API sipo_status sipo_import(const char *directory, const char *output,
+                                 const sipo_import_options *options);
+
+/* ---- Model ----------------------------------------------------------------------------------- */
+
+/* Options of sipo_model_open(); defaults: backend "auto", all processors for loading, silent.
+ * Since 0.1. */
+SIPO_API sipo_status sipo_model_options_create(sipo_model_options **options);
+SIPO_API void sipo_model_options_free(sipo_model_options *options);
+/* Where the model computes: "auto" or "cpu". SIPO_NOT_FOUND names the ones there are. Since 0.1. */
+SIPO_API sipo_status sipo_model_options_set_backend(sipo_model_options *options, const char *name);
+/* Threads that load the file: 1 to 256; 0 takes as many as the process may use. Since 0.1. */
+SIPO_API sipo_status sipo_model_options_set_threads(sipo_model_options *options, int32_t threads);
+/* Progress of loading in bytes of weights; `fn` may be NULL. Since 0.1. */
+SIPO_API sipo_status sipo_model_options_set_progress(sipo_model_options *options,
+                                                     sipo_progress_fn fn, void *user);
+/* Where the model and its sessions write log lines, possibly from several threads at once; NULL for
+ * silence. `user` must outlive them. Since 0.1. */
+SIPO_API sipo_status sipo_model_options_set_log(sipo_model_options *options, sipo_log_fn fn,
+                                                void *user);
+
+/* Opens a .sipo file. The file is checked before it is believed and may be replaced or removed
+ * afterwards.
+ * Errors: SIPO_NOT_FOUND, SIPO_IO_ERROR, SIPO_CORRUPT_FILE, SIPO_UNSUPPORTED (a newer format),
+ * SIPO_BACKEND_ERROR, SIPO_CANCELLED. Since 0.1. */
+SIPO_API sipo_status sipo_model_open(const char *path, const sipo_model_options *options,
+                                     sipo_model **model);
+SIPO_API void sipo_model_free(sipo_model *model);
+
+/* Facts about a model that are whole numbers. Since 0.1. */
+enum {
+    SIPO_MODEL_LAYERS = 100,
+    SIPO_MODEL_D_MODEL = 110,
+    SIPO_MODEL_D_INNER = 120,
+    SIPO_MODEL_D_STATE = 130,
+    SIPO_MODEL_VOCAB_SIZE = 140,     /* length of the logits; may exceed the tokenizer's */
+    SIPO_MODEL_DELTA_CHANNELS = 150, /* per layer: d_inner in Mamba-1, heads in Mamba-2 */
+    SIPO_MODEL_TRAINING_LENGTH = 160,
+    SIPO_MODEL_END_OF_TEXT = 170,    /* token id */
+    SIPO_MODEL_PARAMETERS = 180,
+    SIPO_MODEL_WEIGHT_BYTES = 190,   /* held in memory by the model */
+    SIPO_MODEL_STATE_BYTES = 200,    /* recurrent state of one session */
+    SIPO_MODEL_PROFILES = 210        /* calibration profiles in the file */
+};
+SIPO_API sipo_status sipo_model_get_integer(const sipo_model *model, int32_t property,
+                                            int64_t *value);
+
+/* Facts about a model that are text. Since 0.1. */
+enum {
+    SIPO_MODEL_FAMILY = 1000,       /* "mamba1" or "mamba2" */
+    SIPO_MODEL_WEIGHTS_TYPE = 1010, /* "f32" or "bf16" */
+    SIPO_MODEL_BACKEND = 1020,      /* where it runs, such as "cpu (avx512)" */
+    SIPO_MODEL_SOURCE = 1030        /* the checkpoint that it was imported from */
+};
+SIPO_API sipo_status sipo_model_get_text(const sipo_model *model, int32_t property, char *text,
+                                         size_t capacity, size_t *length);
+
+/* Name of the calibration profile number `index`, 0 to SIPO_MODEL_PROFILES - 1. Since 0.1. */
+SIPO_API sipo_status sipo_model_profile_name(const sipo_model *model, int64_t index, char *name,
+                                             size_t capacity, size_t *length);
+
+/* Text to token ids. Added and special tokens that stand in the text are recognised; nothing is
+ * added. Bytes that are not UTF-8 count as U+FFFD.
+ *   ids  [capacity] out; at most one id a byte, so a capacity of `text_length` suffices
+ *        (normalisation can lengthen rare code points threefold)
+ * Since 0.1. */
+SIPO_API sipo_status sipo_model_tokenize(const sipo_model *model, const char *text,
+                                         size_t text_length, int32_t *ids, size_t capacity,
+                                         size_t *count);
+
+/* Token ids to text, special tokens included. Errors: SIPO_OUT_OF_RANGE for an id outside
+ * 0 to SIPO_MODEL_VOCAB_SIZE - 1. Since 0.1. */
+SIPO_API sipo_status sipo_model_detokenize(const sipo_model *model, const int32_t *ids,
+                                           size_t count, char *text, size_t capacity,
+                                           size_t *length);
+
+/* ---- Calibration (LongMamba) ------------------------------------------------------------------ */
+
+/* Options of sipo_calibrate(); defaults: no clamp, all processors. Since 0.1. */
+SIPO_API sipo_status sipo_calibration_options_create(sipo_calibration_options **options);
+SIPO_API void sipo_calibration_options_free(sipo_calibration_options *options);
+/* Share C of the largest Δ that are clamped to the smallest of them, 0 (off) to below 1; the published
+ * code takes .05 to .20. Since 0.1. */
+SIPO_API sipo_status sipo_calibration_options_set_clamp(sipo_calibration_options *options,
+                                                        double clamp);
+/* 1 to 256; 0 takes as many as the process may use. Since 0.1. */
+SIPO_API sipo_status sipo_calibration_options_set_threads(sipo_calibration_options *options,
+                                                          int32_t threads);
+/* Progress in layers times sequences; `fn` may be NULL. Since 0.1. */
+SIPO_API sipo_status sipo_calibration_options_set_progress(sipo_calibration_options *options,
+                                                           sipo_progress_fn fn, void *user);
+
+/* Measures what LongMamba needs to know of a model: per layer and channel the cumulative log decay at
+ * the training length, and the threshold g(S) of Δ for a table of lengths S. Both are means over the
+ * sequences. Source: LongMamba (arXiv 2504.16053), sections 3 and 4.
+ *   ids        [sequences, length] tokens of ordinary text
+ *   sequences  1 to 65536; ten are enough
+ *   length     tokens a sequence: the training length, 2 to 1048576
+ *   options    NULL for the defaults
+ * Since 0.1. */
+SIPO_API sipo_status sipo_calibrate(const sipo_model *model, const int32_t *ids, size_t sequences,
+                                    size_t length, const sipo_calibration_options *options,
+                                    sipo_calibration **calibration);
+SIPO_API void sipo_calibration_free(sipo_calibration *calibration);
+
+/* Writes a calibration into the .sipo file at `path` under `profile` (1 to 64 of a-z A-Z 0-9 . _ -),
+ * replacing one of that name. The file must hold a model of the same shape. It is replaced in one
+ * step; models that are open keep what they have read. Since 0.1. */
+SIPO_API sipo_status sipo_calibration_save(const sipo_calibration *calibration, const char *path,
+                                           const char *profile);
+
+/* log_decay [layers, delta channels]: Σ_t ln of the mean decay over the states. Since 0.1. */
+SIPO_API sipo_status sipo_calibration_log_decay(const sipo_calibration *calibration,
+                                                float *log_decay, size_t capacity, size_t *count);
+
+/* table [layers, delta channels, lengths]: g(S). Since 0.1. */
+SIPO_API sipo_status sipo_calibration_threshold_table(const sipo_calibration *calibration,
+                                                      float *table, size_t capacity,
+                                                      size_t *count);
+
+/* lengths [25]: the S of the table, ascending. Since 0.1. */
+SIPO_API sipo_status sipo_calibration_lengths(const sipo_calibration *calibration, int64_t *lengths,
+                                              size_t capacity, size_t *count);
+
+/* ---- Session options -------------------------------------------------------------------------- */
+
+/* How a session goes beyond the training length. Since 0.1. */
+enum {
+    SIPO_CONTEXT_NONE = 0,
+    SIPO_CONTEXT_DECIMAMBA = 100, /* drop the tokens with the smallest Δ (arXiv 2406.14528) */
+    SIPO_CONTEXT_LONGMAMBA = 110  /* global channels skip unimportant tokens (arXiv 2504.16053) */
+};
+
+/* Which channels LongMamba filters. All but the first are the paper's ablations: local filters the
+ * channels that are not global, random as many channels of a layer as are global. Since 0.1. */
+enum {
+    SIPO_CHANNELS_GLOBAL = 0,
+    SIPO_CHANNELS_LOCAL = 100,
+    SIPO_CHANNELS_RANDOM = 110
+};
+
+/* Options of the sessions of `model`. Defaults: no context method, chunks of 1024 tokens, all
+ * processors; DeciMamba with rate 0.5, capacity the training length, minimum 20, protected tail 1, in
+ * the middle layer; LongMamba with threshold 1e-2, profile "default", in all layers. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_create(const sipo_model *model,
+                                                 sipo_session_options **options);
+SIPO_API void sipo_session_options_free(sipo_session_options *options);
+
+/* One of SIPO_CONTEXT_*. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_context(sipo_session_options *options,
+                                                      int32_t method);
+
+/* DeciMamba: decimation rate β. Layer number s of the layer scope keeps capacity·β^s tokens.
+ * In (0, 1]. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_decimation_rate(sipo_session_options *options,
+                                                              double rate);
+/* DeciMamba: capacity L_base, the tokens that the first layer of the scope keeps; an absolute number,
+ * not a share. 1 to 2^40. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_decimation_capacity(sipo_session_options *options,
+                                                                  int64_t tokens);
+/* DeciMamba: never keep fewer tokens than this. 1 to 2^40. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_decimation_min_tokens(sipo_session_options *options,
+                                                                    int64_t tokens);
+/* DeciMamba: how many tokens at the end of the prompt are always kept. 1 to 2^40. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_protected_tail(sipo_session_options *options,
+                                                             int64_t tokens);
+
+/* Layer scope of the context method: `count` different layers, each 0 to SIPO_MODEL_LAYERS - 1, in
+ * any order; it acts in ascending order. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_layers(sipo_session_options *options,
+                                                     const int32_t *layers, size_t count);
+/* Layer scope: every layer. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_all_layers(sipo_session_options *options);
+
+/* LongMamba: global-channel threshold Th. A channel is global when its cumulative decay at the
+ * training length exceeds it. In (0, 1). Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_global_channel_threshold(
+    sipo_session_options *options, double threshold);
+/* LongMamba: one of SIPO_CHANNELS_*; `seed` chooses the random ones. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_filtered_channels(sipo_session_options *options,
+                                                                int32_t channels, uint64_t seed);
+/* LongMamba: the calibration profile of the model's file to use. SIPO_NOT_FOUND names the ones there
+ * are. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_profile(sipo_session_options *options,
+                                                      const char *name);
+/* LongMamba: use this calibration instead of a profile of the file. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_calibration(sipo_session_options *options,
+                                                          const sipo_calibration *calibration);
+/* LongMamba: take this as the total length S whatever the prompt's, so that prompts of several
+ * lengths are filtered alike. 0 (default: what the session has seen with the prompt) to 2^40.
+ * Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_expected_tokens(sipo_session_options *options,
+                                                              int64_t tokens);
+
+/* Threads of a session's computation, the caller's included: 1 to 256; 0 takes as many as the
+ * process may use. The results do not depend on it. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_threads(sipo_session_options *options,
+                                                      int32_t threads);
+/* Tokens of the prompt that go through the model together: 1 to 65536. Memory grows with it; the
+ * results do not depend on it. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_chunk_tokens(sipo_session_options *options,
+                                                           int64_t tokens);
+/* Progress of prefill and score in tokens of the prompt; `fn` may be NULL. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_progress(sipo_session_options *options,
+                                                       sipo_progress_fn fn, void *user);
+
+/* ---- Session ---------------------------------------------------------------------------------- */
+
+/* A session at position 0. The options may be changed or freed afterwards.
+ * Errors: SIPO_NOT_FOUND when LongMamba is asked for and neither the profile nor a calibration is
+ * there, SIPO_BACKEND_ERROR. Since 0.1. */
+SIPO_API sipo_status sipo_session_create(const sipo_session_options *options,
+                                         sipo_session **session);
+SIPO_API void sipo_session_free(sipo_session *session);
+
+/* Reads a prompt: `count` tokens, 1 to 2^40, each 0 to SIPO_MODEL_VOCAB_SIZE - 1, after what the
+ * session has read before. The context method acts here, and here only: DeciMamba selects among the
+ * tokens of this call, LongMamba takes S = all tokens so far. Work goes in chunks, so memory does not
+ * grow with the prompt (with DeciMamba: by d_model floats a token). If it fails or is cancelled, the
+ * session is as it was before.
+ * Errors: SIPO_OUT_OF_RANGE (which token), SIPO_CANCELLED. Since 0.1. */
+SIPO_API sipo_status sipo_session_prefill(sipo_session *session, const int32_t *ids, size_t count);
+
+/* Prefill that also gives the logits at the last `last` tokens, 1 to `count`, which a context method
+ * must not drop: with DeciMamba the protected tail has to reach that far.
+ *   logits  [last, SIPO_MODEL_VOCAB_SIZE] out; capacity in floats
+ * Since 0.1. */
+SIPO_API sipo_status sipo_session_prefill_logits(sipo_session *session, const int32_t *ids,
+                                                 size_t count, size_t last, float *logits,
+                                                 size_t capacity);
+
+/* Prefill that also gives the negative log-likelihood, in nats, of each of the last `scored` tokens
+ * given all before it: 1 to `count` - 1 (to `count` if the session has read tokens before). With
+ * DeciMamba the protected tail has to be `scored` + 1 or more (101 for PG-19's 100).
+ *   nll  [scored] out
+ * Since 0.1. */
+SIPO_API sipo_status sipo_session_score(sipo_session *session, const int32_t *ids, size_t count,
+                                        size_t scored, float *nll);
+
+/* Reads one token by the plain recurrence, whatever the context method. Since 0.1. */
+SIPO_API sipo_status sipo_session_decode(sipo_session *session, int32_t token);
+
+/* Logits after the last token. [SIPO_MODEL_VOCAB_SIZE]. Errors: SIPO_INVALID_STATE before the first
+ * token. Since 0.1. */
+SIPO_API sipo_status sipo_session_logits(sipo_session *session, float *logits, size_t capacity,
+                                         size_t *count);
+
+/* Tokens read so far. Since 0.1. */
+SIPO_API sipo_status sipo_session_position(const sipo_session *session, int64_t *position);
+
+/* Which tokens of the last prefill reached the last layer: indices into its ids, ascending. All of
+ * them unless DeciMamba dropped some. Since 0.1. */
+SIPO_API sipo_status sipo_session_kept_tokens(const sipo_session *session, int64_t *indices,
+                                              size_t capacity, size_t *count);
+
+/* Back to position 0, as after sipo_session_create(). Since 0.1. */
+SIPO_API sipo_status sipo_session_reset(sipo_session *session);
+
+/* Makes the call that runs in the session return SIPO_CANCELLED within a chunk or a token; without
+ * one it has no effect. The one function that another thread may call on a session in use.
+ * Since 0.1. */
+SIPO_API sipo_status sipo_session_cancel(sipo_session *session);
+
+/* Where the session computes, such as "cpu (avx512), 2 threads". Since 0.1. */
+SIPO_API sipo_status sipo_session_backend_name(const sipo_session *session, char *name,
+                                               size_t capacity, size_t *length);
+
+/* ---- Generation ------------------------------------------------------------------------------- */
+
+/* Options of sipo_session_generate(). Default: greedy, stopping at the end of text. Since 0.1. */
+SIPO_API sipo_status sipo_sampling_options_create(sipo_sampling_options **options);
+SIPO_API void sipo_sampling_options_free(sipo_sampling_options *options);
+/* 0 (greedy, the default) to 100. Since 0.1. */
+SIPO_API sipo_status sipo_sampling_options_set_temperature(sipo_sampling_options *options,
+                                                           double temperature);
+/* Sample among the k most likely tokens only: 0 (all, the default) to 2^24. Since 0.1. */
+SIPO_API sipo_status sipo_sampling_options_set_top_k(sipo_sampling_options *options, int32_t k);
+/* Sample among the likeliest tokens that together reach probability p: (0, 1], default 1. Since 0.1. */
+SIPO_API sipo_status sipo_sampling_options_set_top_p(sipo_sampling_options *options, double p);
+/* Drop tokens less likely than p times the likeliest: [0, 1], default 0. Since 0.1. */
+SIPO_API sipo_status sipo_sampling_options_set_min_p(sipo_sampling_options *options, double p);
+/* Make the tokens of the last `window` generated less likely: positive logits are divided by
+ * `penalty`, negative ones multiplied. (0, 100], 1 (the default) is off; window 0 to 2^24, default
+ * 64. Since 0.1. */
+SIPO_API sipo_status sipo_sampling_options_set_repetition_penalty(sipo_sampling_options *options,
+                                                                  double penalty, int64_t window);
+/* The same seed gives the same tokens. Default 0. Since 0.1. */
+SIPO_API sipo_status sipo_sampling_options_set_seed(sipo_sampling_options *options, uint64_t seed);
+/* Nonzero: go on past the end of text. Default 0. Since 0.1. */
+SIPO_API sipo_status sipo_sampling_options_set_ignore_end_of_text(sipo_sampling_options *options,
+                                                                  int32_t ignore);
+
+/* Generates up to `max_tokens` (1 to 2^40) tokens from where the session stands and reads each, so
+ * that the session can go on afterwards. The end of text stops it and is neither reported nor read.
+ *   options    NULL for greedy
+ *   fn         called for every token; may be NULL
+ *   generated  out: how many tokens there were
+ * Errors: SIPO_INVALID_STATE before the first token, SIPO_CANCELLED (the tokens reported before it
+ * have been read). Since 0.1. */
+SIPO_API sipo_status sipo_session_generate(sipo_session *session,
+                                           const sipo_sampling_options *options, size_t max_tokens,
+                                           sipo_token_fn fn, void *user, size_t *generated);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SIPO_SIPO_H_ */
