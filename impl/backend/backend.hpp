@@ -1,0 +1,184 @@
+// The backend interface: everything the model needs from a machine that computes.
+//
+// A backend is a folder under kernels/ that implements Backend and Stream over its own buffers. The
+// model's blocks (impl/model) call the operations of a Stream in the order of the equations and know
+// nothing else of the machine. Rules every backend keeps, and the tests hold it to:
+//   * An operation computes each row of its output from the same inputs in the same order whatever
+//     the number of rows or threads, so results do not depend on how a prompt is cut into chunks.
+//   * The recurrence runs in float32. Δ = 0 leaves the state as it was, bit for bit.
+//   * Operations of one stream act in the order they were called; download() waits for them.
+// Shapes stand beside the views; all matrices are row-major, tokens first.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/dtype.hpp"
+
+namespace sipo::backend {
+
+// Memory of a backend: a matrix in the backend's own type and placement.
+class Buffer {
+public:
+    Buffer(std::int64_t rows, std::int64_t cols) : rows_(rows), cols_(cols) {}
+    virtual ~Buffer() = default;
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    [[nodiscard]] std::int64_t rows() const { return rows_; }
+    [[nodiscard]] std::int64_t cols() const { return cols_; }
+
+private:
+    std::int64_t rows_;
+    std::int64_t cols_;
+};
+
+using BufferPtr = std::unique_ptr<Buffer>;
+
+// A window into a buffer. Shallow like a span: it does not own and does not guard constness.
+struct View {
+    Buffer* buffer = nullptr;
+    std::int64_t row = 0;
+    std::int64_t col = 0;
+    std::int64_t rows = 0;
+    std::int64_t cols = 0;
+
+    View() = default;
+    explicit View(Buffer& whole) : buffer(&whole), rows(whole.rows()), cols(whole.cols()) {}
+    [[nodiscard]] View row_range(std::int64_t first, std::int64_t count) const {
+        View part = *this;
+        part.row += first;
+        part.rows = count;
+        return part;
+    }
+    [[nodiscard]] View col_range(std::int64_t first, std::int64_t count) const {
+        View part = *this;
+        part.col += first;
+        part.cols = count;
+        return part;
+    }
+};
+
+// A weight matrix [rows = outputs, cols = inputs], packed as the backend likes. Immutable.
+class Matrix {
+public:
+    Matrix(std::int64_t rows, std::int64_t cols) : rows_(rows), cols_(cols) {}
+    virtual ~Matrix() = default;
+    Matrix(const Matrix&) = delete;
+    Matrix& operator=(const Matrix&) = delete;
+    [[nodiscard]] std::int64_t rows() const { return rows_; }
+    [[nodiscard]] std::int64_t cols() const { return cols_; }
+    [[nodiscard]] virtual std::int64_t bytes() const = 0;
+
+private:
+    std::int64_t rows_;
+    std::int64_t cols_;
+};
+
+using MatrixPtr = std::unique_ptr<Matrix>;
+
+// What a context method does to Δ inside the scan: Δ ← Δ > threshold ? Δ · scale : 0, per channel.
+struct DeltaFilter {
+    const Buffer* threshold = nullptr;  // [1, delta channels]; null: Δ as it is
+    const Buffer* scale = nullptr;      // [1, delta channels]; given whenever threshold is
+};
+
+// Inputs of a scan over `tokens` rows, of which it visits only `rows` when those are given.
+struct ScanInputs {
+    View x;      // [tokens, d_inner], after the convolution
+    View delta;  // [tokens, delta channels], after softplus
+    View b;      // [tokens, n_groups * d_state]
+    View c;      // [tokens, n_groups * d_state]
+    const Buffer* a = nullptr;  // Mamba-1 [d_state, d_inner], Mamba-2 [1, n_heads]; negative
+    const Buffer* d = nullptr;  // Mamba-1 [1, d_inner], Mamba-2 [1, n_heads]
+    DeltaFilter filter;
+    const std::vector<std::int64_t>* rows = nullptr;  // ascending; null: all
+};
+
+struct Mamba2Shape {
+    std::int64_t n_heads = 0;
+    std::int64_t head_dim = 0;
+    std::int64_t n_groups = 0;
+    std::int64_t d_state = 0;
+};
+
+// A queue of operations with the threads or the device queue that runs them. One thread at a time.
+class Stream {
+public:
+    Stream() = default;
+    virtual ~Stream() = default;
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+
+    // Zero-filled. Throws Code::out_of_memory with the size.
+    [[nodiscard]] virtual BufferPtr allocate(std::int64_t rows, std::int64_t cols) = 0;
+    virtual void upload(std::span<const float> values, View to) = 0;
+    virtual void download(View from, std::span<float> values) = 0;
+    virtual void copy(View from, View to) = 0;
+    virtual void fill_zero(View to) = 0;
+
+    // out[t] = table[ids[t]]; ids are in range. [tokens, d_model]
+    virtual void embed(const Matrix& table, std::span<const std::int32_t> ids, View out) = 0;
+    // out = in · rsqrt(mean(in²) + eps) · weight, per row. [tokens, d_model]
+    virtual void rms_norm(View in, const Buffer& weight, float eps, View out) = 0;
+    // out = in · matrixᵀ. [tokens, inputs] → [tokens, outputs]
+    virtual void multiply(View in, const Matrix& matrix, View out) = 0;
+    // residual += in · matrixᵀ
+    virtual void multiply_add(View in, const Matrix& matrix, View residual) = 0;
+    // out[t] = SiLU(bias + Σ_k weight[k] · in[t − (d_conv − 1) + k]), per channel. `state` holds the
+    // d_conv − 1 inputs before row 0 and is moved on. weight [d_conv, channels], bias may be null.
+    virtual void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, View state,
+                                  View out) = 0;
+    // out = clamp(softplus(dt · dt_projᵀ + bias), low, high); dt_proj may be null (Mamba-2).
+    virtual void delta(View dt, const Matrix* dt_proj, const Buffer& bias, float low, float high,
+                       View out) = 0;
+    // scores[t] = ‖delta[t]‖₂. scores [1, tokens]
+    virtual void token_scores(View delta, View scores) = 0;
+    // The `count` highest of the scores in ascending order of index; of equal ones the earlier.
+    [[nodiscard]] virtual std::vector<std::int64_t> select_top(View scores, std::int64_t count) = 0;
+    // to[i] = from[rows[i]]; the buffers differ.
+    virtual void gather_rows(View from, std::span<const std::int64_t> rows, View to) = 0;
+    // Mamba-1: h ← exp(Δ A) ⊙ h + Δ x ⊗ B; y = (h C + D ⊙ x) ⊙ SiLU(z).
+    // state [d_state, d_inner]; z like x; y [visited rows, d_inner].
+    virtual void selective_scan(const ScanInputs& in, View z, View state, View y) = 0;
+    // Mamba-2: the same with scalar A and D per head and without the gate.
+    // state [n_heads * d_state, head_dim]; y [visited rows, d_inner].
+    virtual void head_scan(const ScanInputs& in, const Mamba2Shape& shape, View state, View y) = 0;
+    // y ← RMS(y ⊙ SiLU(z)) · weight over n_groups equal parts of a row, in place. z is read at `rows`
+    // when given.
+    virtual void gated_norm(View y, View z, const std::vector<std::int64_t>* rows,
+                            const Buffer& weight, float eps, std::int64_t n_groups) = 0;
+    // Row bias: inout[t] += bias.
+    virtual void add_bias(View inout, const Buffer& bias) = 0;
+
+    // "cpu (avx512), 2 threads"
+    [[nodiscard]] virtual std::string name() const = 0;
+};
+
+using StreamPtr = std::unique_ptr<Stream>;
+
+// Holds weights and opens streams. Safe to share between threads.
+class Backend {
+public:
+    Backend() = default;
+    virtual ~Backend() = default;
+    Backend(const Backend&) = delete;
+    Backend& operator=(const Backend&) = delete;
+
+    // `values` is row-major [rows, cols] of `type` (f32 or bf16), which is also the type it is
+    // multiplied in.
+    [[nodiscard]] virtual MatrixPtr upload_matrix(std::int64_t rows, std::int64_t cols, DType type,
+                                                  std::span<const std::byte> values) = 0;
+    // A small float32 table that operations take by reference.
+    [[nodiscard]] virtual BufferPtr upload_table(std::int64_t rows, std::int64_t cols,
+                                                 std::span<const float> values) = 0;
+    // `threads` is a wish; devices may ignore it.
+    [[nodiscard]] virtual StreamPtr open_stream(int threads) = 0;
+    [[nodiscard]] virtual std::string name() const = 0;
+};
+
+using BackendPtr = std::shared_ptr<Backend>;
+
+}  // namespace sipo::backend

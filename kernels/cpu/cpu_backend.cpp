@@ -1,0 +1,63 @@
+#include "cpu_backend.hpp"
+
+#include <cstring>
+#include <string>
+
+#include "base/error.hpp"
+#include "cpu_buffer.hpp"
+#include "cpu_stream.hpp"
+#include "kernel_table.hpp"
+
+namespace sipo::cpu {
+namespace {
+
+using backend::BufferPtr;
+using backend::MatrixPtr;
+using backend::StreamPtr;
+
+class CpuBackend final : public backend::Backend {
+public:
+    explicit CpuBackend(const KernelTable& kernels) : kernels_(kernels) {}
+
+    MatrixPtr upload_matrix(std::int64_t rows, std::int64_t cols, DType type,
+                            std::span<const std::byte> values) override {
+        if (values.size() != static_cast<std::size_t>(rows * cols) * dtype_size(type)) {
+            fail(Code::internal, "a matrix of ", rows, " x ", cols, " got ", values.size(), " bytes");
+        }
+        if (type == DType::f32) {
+            auto matrix = std::make_unique<CpuMatrix>(rows, cols, type, kernels_.panel_f32);
+            kernels_.pack_f32(reinterpret_cast<const float*>(values.data()), rows, cols, matrix->f32());
+            return matrix;
+        }
+        if (type != DType::bf16) {
+            fail(Code::unsupported, "the CPU multiplies f32 and bf16, not ", dtype_name(type));
+        }
+        auto matrix = std::make_unique<CpuMatrix>(rows, cols, type, kernels_.panel_bf16);
+        kernels_.pack_bf16(reinterpret_cast<const std::uint16_t*>(values.data()), rows, cols,
+                           matrix->bf16());
+        return matrix;
+    }
+
+    BufferPtr upload_table(std::int64_t rows, std::int64_t cols,
+                           std::span<const float> values) override {
+        auto table = std::make_unique<CpuBuffer>(rows, cols);
+        if (values.size() != static_cast<std::size_t>(rows * cols)) {
+            fail(Code::internal, "a table of ", rows, " x ", cols, " got ", values.size(), " values");
+        }
+        std::memcpy(table->data(), values.data(), values.size_bytes());
+        return table;
+    }
+
+    StreamPtr open_stream(int threads) override { return make_cpu_stream(kernels_, threads); }
+
+    std::string name() const override { return join("cpu (", kernels_.name, ")"); }
+
+private:
+    const KernelTable& kernels_;
+};
+
+}  // namespace
+
+backend::BackendPtr make_cpu_backend() { return std::make_shared<CpuBackend>(select_kernels()); }
+
+}  // namespace sipo::cpu

@@ -1,0 +1,359 @@
+#include "cpu_stream.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <string>
+
+#include "base/checked.hpp"
+#include "base/error.hpp"
+#include "base/thread_pool.hpp"
+#include "cpu_buffer.hpp"
+
+namespace sipo::cpu {
+namespace {
+
+using backend::Buffer;
+using backend::BufferPtr;
+using backend::DeltaFilter;
+using backend::Mamba2Shape;
+using backend::Matrix;
+using backend::ScanInputs;
+using backend::View;
+
+// Below this many elements a loop is faster on one thread than shared.
+constexpr std::int64_t elements_worth_sharing = 16384;
+// Rows of a matrix product's task: their inputs stay in the second-level cache. A multiple of the tile.
+constexpr std::int64_t matmul_rows = 252;
+constexpr std::int64_t matmul_panels = 8;
+
+// Scratch memory that grows to the largest request and is reused.
+template <typename Element>
+class Scratch {
+public:
+    [[nodiscard]] Element* get(std::int64_t count) {
+        if (count > capacity_) {
+            memory_.reset();
+            capacity_ = 0;
+            memory_ = allocate_bytes(checked_mul(count, std::int64_t{sizeof(Element)}));
+            capacity_ = count;
+        }
+        return reinterpret_cast<Element*>(memory_.get());
+    }
+
+private:
+    std::unique_ptr<std::byte[], FreeDeleter> memory_;
+    std::int64_t capacity_ = 0;
+};
+
+class CpuStream final : public backend::Stream {
+public:
+    CpuStream(const KernelTable& kernels, int threads) : kernels_(kernels), pool_(threads) {}
+
+    BufferPtr allocate(std::int64_t rows, std::int64_t cols) override {
+        return std::make_unique<CpuBuffer>(rows, cols);
+    }
+
+    void upload(std::span<const float> values, View to) override {
+        const Span2d out = resolve(to);
+        for (std::int64_t r = 0; r < out.rows; ++r) {
+            std::copy_n(values.data() + r * out.cols, out.cols, out.row(r));
+        }
+    }
+
+    void download(View from, std::span<float> values) override {
+        const Span2d in = resolve(from);
+        for (std::int64_t r = 0; r < in.rows; ++r) {
+            std::copy_n(in.row(r), in.cols, values.data() + r * in.cols);
+        }
+    }
+
+    void copy(View from, View to) override {
+        const Span2d in = resolve(from);
+        const Span2d out = resolve(to);
+        for (std::int64_t r = 0; r < in.rows; ++r) std::copy_n(in.row(r), in.cols, out.row(r));
+    }
+
+    void fill_zero(View to) override {
+        const Span2d out = resolve(to);
+        for (std::int64_t r = 0; r < out.rows; ++r) std::fill_n(out.row(r), out.cols, 0.0F);
+    }
+
+    void embed(const Matrix& table, std::span<const std::int32_t> ids, View out) override {
+        const auto& rows = static_cast<const CpuMatrix&>(table);
+        const Span2d to = resolve(out);
+        // A row of a packed table lies a cache line an element apart: count it as such.
+        for_rows(to.rows, to.cols * 16, [&](std::int64_t t) {
+            rows.read_row(ids[static_cast<std::size_t>(t)], to.row(t));
+        });
+    }
+
+    void rms_norm(View in, const Buffer& weight, float eps, View out) override {
+        const Span2d from = resolve(in);
+        const Span2d to = resolve(out);
+        for_rows(from.rows, from.cols, [&](std::int64_t t) {
+            kernels_.rms_norm(from.row(t), values_of(weight), from.cols, eps, to.row(t));
+        });
+    }
+
+    void multiply(View in, const Matrix& matrix, View out) override {
+        product(resolve(in), static_cast<const CpuMatrix&>(matrix), resolve(out));
+    }
+
+    void multiply_add(View in, const Matrix& matrix, View residual) override {
+        // The product is summed from zero and then added: adding every small term to the large
+        // residual would lose their low bits.
+        const Span2d to = resolve(residual);
+        const Span2d sum{product_scratch_.get(to.rows * to.cols), to.cols, to.rows, to.cols};
+        product(resolve(in), static_cast<const CpuMatrix&>(matrix), sum);
+        for_rows(to.rows, to.cols,
+                 [&](std::int64_t t) { kernels_.add(sum.row(t), to.cols, to.row(t)); });
+    }
+
+    void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, View state,
+                          View out) override {
+        const Span2d from = resolve(in);
+        const Span2d to = resolve(out);
+        const Span2d history = resolve(state);
+        const ConvArgs all{.in = from.data,
+                           .in_stride = from.stride,
+                           .state = history.data,
+                           .weight = values_of(weight),
+                           .bias = bias != nullptr ? values_of(*bias) : nullptr,
+                           .taps = weight.rows(),
+                           .channels = from.cols,
+                           .first_token = 0,
+                           .last_token = 0,
+                           .out = to.data,
+                           .out_stride = to.stride};
+        for_row_blocks(from.rows, from.cols * all.taps, [&](std::int64_t first, std::int64_t last) {
+            ConvArgs part = all;
+            part.first_token = first;
+            part.last_token = last;
+            kernels_.conv_silu(part);
+        });
+        move_history(from, history);
+    }
+
+    void delta(View dt, const Matrix* dt_proj, const Buffer& bias, float low, float high,
+               View out) override {
+        if (dt_proj != nullptr) {
+            multiply(dt, *dt_proj, out);
+        } else {
+            copy(dt, out);
+        }
+        const Span2d to = resolve(out);
+        for_rows(to.rows, to.cols * 4, [&](std::int64_t t) {
+            kernels_.softplus(values_of(bias), to.cols, low, high, to.row(t));
+        });
+    }
+
+    void token_scores(View delta, View scores) override {
+        const Span2d from = resolve(delta);
+        float* to = resolve(scores).data;
+        for_rows(from.rows, from.cols,
+                 [&](std::int64_t t) { to[t] = kernels_.norm2(from.row(t), from.cols); });
+    }
+
+    std::vector<std::int64_t> select_top(View scores, std::int64_t count) override;
+
+    void gather_rows(View from, std::span<const std::int64_t> rows, View to) override {
+        const Span2d in = resolve(from);
+        const Span2d out = resolve(to);
+        for_rows(out.rows, out.cols, [&](std::int64_t i) {
+            std::copy_n(in.row(rows[static_cast<std::size_t>(i)]), out.cols, out.row(i));
+        });
+    }
+
+    void selective_scan(const ScanInputs& in, View z, View state, View y) override {
+        ScanArgs args = scan_args(in, state, y);
+        const Span2d gate = resolve(z);
+        args.z = gate.data;
+        args.z_stride = gate.stride;
+        const std::int64_t block = kernels_.scan_block;
+        for_blocks(ceil_div(args.d_inner, block), args.tokens * args.d_state * block,
+                   [&](std::int64_t first, std::int64_t last) {
+                       kernels_.selective_scan(args, first * block,
+                                               std::min(last * block, args.d_inner));
+                   });
+    }
+
+    void head_scan(const ScanInputs& in, const Mamba2Shape& shape, View state, View y) override {
+        ScanArgs args = scan_args(in, state, y);
+        args.d_state = shape.d_state;
+        args.head_dim = shape.head_dim;
+        args.heads_a_group = shape.n_heads / shape.n_groups;
+        for_blocks(shape.n_heads, args.tokens * shape.head_dim * shape.d_state,
+                   [&](std::int64_t first, std::int64_t last) {
+                       kernels_.head_scan(args, first, last);
+                   });
+    }
+
+    void gated_norm(View y, View z, const std::vector<std::int64_t>* rows, const Buffer& weight,
+                    float eps, std::int64_t n_groups) override {
+        const Span2d out = resolve(y);
+        const Span2d gate = resolve(z);
+        const std::int64_t part = out.cols / n_groups;
+        for_rows(out.rows, out.cols * 4, [&](std::int64_t t) {
+            const std::int64_t row = rows != nullptr ? (*rows)[static_cast<std::size_t>(t)] : t;
+            for (std::int64_t first = 0; first < out.cols; first += part) {
+                kernels_.gated_norm(gate.row(row) + first, values_of(weight) + first, part, eps,
+                                    out.row(t) + first);
+            }
+        });
+    }
+
+    void add_bias(View inout, const Buffer& bias) override {
+        const Span2d to = resolve(inout);
+        for_rows(to.rows, to.cols,
+                 [&](std::int64_t t) { kernels_.add(values_of(bias), to.cols, to.row(t)); });
+    }
+
+    std::string name() const override {
+        return join("cpu (", kernels_.name, "), ", pool_.size(), pool_.size() == 1 ? " thread" : " threads");
+    }
+
+private:
+    // fn(first, last) over parts of [0, count) items of `work` elements each.
+    template <typename Fn>
+    void for_blocks(std::int64_t count, std::int64_t work, const Fn& fn) {
+        const std::int64_t worth = count * work / elements_worth_sharing + 1;
+        const std::int64_t parts = std::min({count, worth, std::int64_t{4} * pool_.size()});
+        if (parts <= 1 || pool_.size() == 1) {
+            if (count > 0) fn(std::int64_t{0}, count);
+            return;
+        }
+        pool_.run(static_cast<std::size_t>(parts), [&](std::size_t i) {
+            const auto part = static_cast<std::int64_t>(i);
+            fn(count * part / parts, count * (part + 1) / parts);
+        });
+    }
+
+    template <typename Fn>
+    void for_row_blocks(std::int64_t rows, std::int64_t work, const Fn& fn) {
+        for_blocks(rows, work, fn);
+    }
+
+    template <typename Fn>
+    void for_rows(std::int64_t rows, std::int64_t work, const Fn& fn) {
+        for_blocks(rows, work, [&](std::int64_t first, std::int64_t last) {
+            for (std::int64_t t = first; t < last; ++t) fn(t);
+        });
+    }
+
+    void product(const Span2d& in, const CpuMatrix& matrix, const Span2d& out) {
+        if (matrix.type() == DType::f32) {
+            product_tasks<float>({in.data, in.stride, in.rows, matrix.f32(), matrix.rows(),
+                                  matrix.cols(), 0, matrix.panels(), out.data, out.stride},
+                                 kernels_.matmul_f32);
+            return;
+        }
+        const std::int64_t cols = round_up(matrix.cols(), std::int64_t{2});
+        std::uint16_t* x = input_scratch_.get(in.rows * cols);
+        for_rows(in.rows, cols, [&](std::int64_t t) {
+            kernels_.to_bf16(in.row(t), in.cols, x + t * cols);
+            if (cols != in.cols) x[t * cols + in.cols] = 0;
+        });
+        product_tasks<std::uint16_t>({x, cols, in.rows, matrix.bf16(), matrix.rows(), matrix.cols(), 0,
+                                      matrix.panels(), out.data, out.stride},
+                                     kernels_.matmul_bf16);
+    }
+
+    template <typename Element>
+    void product_tasks(const MatmulArgs<Element>& all, void (*kernel)(const MatmulArgs<Element>&)) {
+        const std::int64_t row_blocks = std::max<std::int64_t>(ceil_div(all.m, matmul_rows), 1);
+        const std::int64_t fair = ceil_div(all.last_panel, std::int64_t{4} * pool_.size());
+        const std::int64_t group = std::clamp(fair, std::int64_t{1}, matmul_panels);
+        const std::int64_t groups = ceil_div(all.last_panel, group);
+        pool_.run(static_cast<std::size_t>(row_blocks * groups), [&](std::size_t i) {
+            const auto task = static_cast<std::int64_t>(i);
+            const std::int64_t first_row = (task % row_blocks) * matmul_rows;
+            MatmulArgs<Element> part = all;
+            part.x += first_row * all.x_stride;
+            part.out += first_row * all.out_stride;
+            part.m = std::min(matmul_rows, all.m - first_row);
+            part.first_panel = (task / row_blocks) * group;
+            part.last_panel = std::min(part.first_panel + group, all.last_panel);
+            kernel(part);
+        });
+    }
+
+    // The last rows of [history; in] become the history.
+    static void move_history(const Span2d& in, const Span2d& history) {
+        const std::int64_t kept = std::max<std::int64_t>(history.rows - in.rows, 0);
+        for (std::int64_t r = 0; r < kept; ++r) {
+            std::copy_n(history.row(r + history.rows - kept), history.cols, history.row(r));
+        }
+        for (std::int64_t r = kept; r < history.rows; ++r) {
+            std::copy_n(in.row(in.rows - history.rows + r), history.cols, history.row(r));
+        }
+    }
+
+    static ScanArgs scan_args(const ScanInputs& in, const View& state, const View& y) {
+        const Span2d x = resolve(in.x);
+        const Span2d delta = resolve(in.delta);
+        const Span2d b = resolve(in.b);
+        const Span2d c = resolve(in.c);
+        const Span2d out = resolve(y);
+        ScanArgs args{};
+        args.x = x.data;
+        args.delta = delta.data;
+        args.b = b.data;
+        args.c = c.data;
+        args.x_stride = x.stride;
+        args.delta_stride = delta.stride;
+        args.b_stride = b.stride;
+        args.c_stride = c.stride;
+        args.rows = in.rows != nullptr ? in.rows->data() : nullptr;
+        args.tokens = out.rows;
+        args.a = values_of(*in.a);
+        args.d = values_of(*in.d);
+        if (in.filter.threshold != nullptr) {
+            args.threshold = values_of(*in.filter.threshold);
+            args.scale = values_of(*in.filter.scale);
+        }
+        args.d_inner = x.cols;
+        args.d_state = state.rows;
+        args.state = resolve(state).data;
+        args.y = out.data;
+        args.y_stride = out.stride;
+        return args;
+    }
+
+    const KernelTable& kernels_;
+    ThreadPool pool_;
+    Scratch<std::uint16_t> input_scratch_;
+    Scratch<float> product_scratch_;
+};
+
+std::vector<std::int64_t> CpuStream::select_top(View scores, std::int64_t count) {
+    const Span2d in = resolve(scores);
+    // A NaN has no place in an order: it counts as the lowest.
+    const auto score = [&](std::int64_t i) {
+        const float value = in.data[i];
+        return std::isnan(value) ? -std::numeric_limits<float>::infinity() : value;
+    };
+    std::vector<std::int64_t> order(static_cast<std::size_t>(in.cols));
+    std::iota(order.begin(), order.end(), std::int64_t{0});
+    if (count < in.cols) {
+        std::nth_element(order.begin(), order.begin() + count, order.end(),
+                         [&](std::int64_t left, std::int64_t right) {
+                             const float a = score(left);
+                             const float b = score(right);
+                             return a != b ? a > b : left < right;
+                         });
+        order.resize(static_cast<std::size_t>(count));
+        std::sort(order.begin(), order.end());
+    }
+    return order;
+}
+
+}  // namespace
+
+backend::StreamPtr make_cpu_stream(const KernelTable& kernels, int threads) {
+    return std::make_unique<CpuStream>(kernels, threads);
+}
+
+}  // namespace sipo::cpu

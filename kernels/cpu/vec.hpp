@@ -1,0 +1,138 @@
+// A float vector as wide as the instruction set, with the few functions the kernels need. GCC's vector
+// extensions give arithmetic and comparison on every target; only what they lack is written per target.
+//
+// Every function acts on each lane alone, so a result does not depend on where in a vector an element
+// lies; partial loads fill the rest with zeros. Contraction is off: a fused multiply-add happens where
+// fma() is written and nowhere else.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace sipo::cpu::SIPO_ISA {
+
+#if defined(__AVX512F__)
+inline constexpr std::int64_t width = 16;
+#elif defined(__AVX2__)
+inline constexpr std::int64_t width = 8;
+#else
+inline constexpr std::int64_t width = 4;
+#endif
+
+typedef float Vec __attribute__((vector_size(width * 4)));
+typedef std::int32_t VecInt __attribute__((vector_size(width * 4)));
+
+#define SIPO_INLINE inline __attribute__((always_inline))
+
+SIPO_INLINE Vec splat(float value) { return Vec{} + value; }
+
+SIPO_INLINE Vec load(const float* from) {
+    Vec v;
+    std::memcpy(&v, from, sizeof v);
+    return v;
+}
+
+SIPO_INLINE void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
+
+SIPO_INLINE Vec load_part(const float* from, std::int64_t count) {
+    Vec v{};
+    std::memcpy(&v, from, static_cast<std::size_t>(count) * sizeof(float));
+    return v;
+}
+
+SIPO_INLINE void store_part(float* to, Vec v, std::int64_t count) {
+    std::memcpy(to, &v, static_cast<std::size_t>(count) * sizeof(float));
+}
+
+SIPO_INLINE Vec fma(Vec a, Vec b, Vec c) {
+#if defined(__AVX512F__)
+    return _mm512_fmadd_ps(a, b, c);
+#elif defined(__FMA__)
+    return _mm256_fmadd_ps(a, b, c);
+#elif defined(__aarch64__)
+    return vfmaq_f32(c, a, b);
+#else
+    return a * b + c;
+#endif
+}
+
+SIPO_INLINE Vec max(Vec a, Vec b) { return a > b ? a : b; }
+SIPO_INLINE Vec min(Vec a, Vec b) { return a < b ? a : b; }
+
+// Sum of the lanes in a fixed order: halves are added until one is left.
+SIPO_INLINE float sum(Vec v) {
+    float lanes[width];
+    store(lanes, v);
+    for (std::int64_t half = width / 2; half > 0; half /= 2) {
+        for (std::int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+    }
+    return lanes[0];
+}
+
+// 2^x, for x ≤ 128. The degree-5 polynomial on [-1/2, 1/2] has relative error 1e-7 and gives exactly 1
+// at 0, so that Δ = 0 is a decay of exactly 1. Results below the normal range are 0.
+SIPO_INLINE Vec exp2(Vec x) {
+#if defined(__AVX512F__)
+    const Vec whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+    const Vec shift = splat(0x1.8p23F);  // adding it rounds to a whole number, in the low bits
+    x = max(x, splat(-150.0F));
+    const Vec shifted = x + shift;
+    const Vec whole = shifted - shift;
+#endif
+    const Vec f = x - whole;
+    Vec p = fma(splat(1.32647223e-3F), f, splat(9.67151298e-3F));
+    p = fma(p, f, splat(5.55073376e-2F));
+    p = fma(p, f, splat(2.40222421e-1F));
+    p = fma(p, f, splat(6.93146978e-1F));
+    p = fma(p, f, splat(1.0F));
+#if defined(__AVX512F__)
+    return _mm512_scalef_ps(p, whole);
+#else
+    const VecInt exponent = (__builtin_bit_cast(VecInt, shifted) + 127) << 23;
+    const Vec scaled = p * __builtin_bit_cast(Vec, exponent);
+    return x < splat(-125.5F) ? splat(0.0F) : scaled;
+#endif
+}
+
+inline constexpr float log2_e = 1.44269504088896340736F;
+
+SIPO_INLINE Vec exp(Vec x) {
+    // x·log2(e) in two parts keeps the relative error of the result below 2e-7 for large |x|.
+    const Vec high = x * splat(log2_e);
+    const Vec low = fma(x, splat(log2_e), -high);
+    return exp2(high) * fma(low, splat(0.69314718F), splat(1.0F));
+}
+
+// x / (1 + e^-x), with the exponent bounded so that nothing overflows.
+SIPO_INLINE Vec silu(Vec x) { return x / (splat(1.0F) + exp(min(-x, splat(88.0F)))); }
+
+// ln(1 + e) for e in [0, 1]: 2 artanh(e / (2 + e)), whose series converges like (1/9)^k.
+SIPO_INLINE Vec log1p_unit(Vec e) {
+    const Vec s = e / (splat(2.0F) + e);
+    const Vec s2 = s * s;
+    Vec p = splat(1.0F / 15.0F);
+    p = fma(p, s2, splat(1.0F / 13.0F));
+    p = fma(p, s2, splat(1.0F / 11.0F));
+    p = fma(p, s2, splat(1.0F / 9.0F));
+    p = fma(p, s2, splat(1.0F / 7.0F));
+    p = fma(p, s2, splat(1.0F / 5.0F));
+    p = fma(p, s2, splat(1.0F / 3.0F));
+    p = fma(p, s2, splat(1.0F));
+    return (s + s) * p;
+}
+
+// ln(1 + e^x); the identity above 20, as in the public code.
+SIPO_INLINE Vec softplus(Vec x) {
+    const Vec magnitude = max(x, -x);
+    const Vec small = max(x, splat(0.0F)) + log1p_unit(exp(-magnitude));
+    return x > splat(20.0F) ? x : small;
+}
+
+}  // namespace sipo::cpu::SIPO_ISA
