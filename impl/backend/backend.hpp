@@ -150,6 +150,9 @@ public:
     // when given.
     virtual void gated_norm(View y, View z, const std::vector<std::int64_t>* rows,
                             const Buffer& weight, float eps, std::int64_t n_groups) = 0;
+    // out[t] = −ln softmax(logits[t])[targets[t]]. logits [tokens, vocab_size]; out [1, tokens]
+    virtual void negative_log_likelihood(View logits, std::span<const std::int32_t> targets,
+                                         View out) = 0;
     // Row bias: inout[t] += bias.
     virtual void add_bias(View inout, const Buffer& bias) = 0;
 

@@ -205,6 +205,16 @@ public:
         });
     }
 
+    void negative_log_likelihood(View logits, std::span<const std::int32_t> targets,
+                                 View out) override {
+        const Span2d from = resolve(logits);
+        float* to = resolve(out).data;
+        for_rows(from.rows, from.cols * 4, [&](std::int64_t t) {
+            const float* row = from.row(t);
+            to[t] = kernels_.log_sum_exp(row, from.cols) - row[targets[static_cast<std::size_t>(t)]];
+        });
+    }
+
     void add_bias(View inout, const Buffer& bias) override {
         const Span2d to = resolve(inout);
         for_rows(to.rows, to.cols,

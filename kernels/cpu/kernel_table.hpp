@@ -84,6 +84,8 @@ struct KernelTable {
     // inout = clamp(softplus(inout + bias), low, high); [count]
     void (*softplus)(const float* bias, std::int64_t count, float low, float high, float* inout);
     float (*norm2)(const float* in, std::int64_t count);
+    // ln Σ exp(in); [count]
+    float (*log_sum_exp)(const float* in, std::int64_t count);
     // Channels [first, last) of all visited rows.
     void (*selective_scan)(const ScanArgs& args, std::int64_t first, std::int64_t last);
     // Heads [first, last) of all visited rows.

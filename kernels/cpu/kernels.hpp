@@ -22,6 +22,7 @@ void rms_norm(const float* in, const float* weight, std::int64_t count, float ep
 void conv_silu(const ConvArgs& args);
 void softplus(const float* bias, std::int64_t count, float low, float high, float* inout);
 float norm2(const float* in, std::int64_t count);
+float log_sum_exp(const float* in, std::int64_t count);
 void selective_scan(const ScanArgs& args, std::int64_t first, std::int64_t last);
 void head_scan(const ScanArgs& args, std::int64_t first, std::int64_t last);
 void gated_norm(const float* z, const float* weight, std::int64_t count, float eps, float* y);

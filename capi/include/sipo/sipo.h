@@ -121,6 +121,9 @@ typedef int (*sipo_token_fn)(void *user, int32_t token, const char *text, size_t
  * Since 0.1. */
 typedef int (*sipo_log_fn)(void *user, int32_t level, const char *message, size_t length);
 
+/* The longest array or text a call takes: 2^40 elements. Since 0.1. */
+#define SIPO_MAX_COUNT ((int64_t)1 << 40)
+
 /* ---- Import ---------------------------------------------------------------------------------- */
 
 /* How matrices are stored and multiplied. Vectors, A, the convolution and the state are always f32.
@@ -147,8 +150,9 @@ SIPO_API sipo_status sipo_import_options_set_weights(sipo_import_options *option
 SIPO_API sipo_status sipo_import_options_set_store(sipo_import_options *options, int32_t store);
 /* 1 to 256; 0 takes as many as the process may use. Since 0.1. */
 SIPO_API sipo_status sipo_import_options_set_threads(sipo_import_options *options, int32_t threads);
-/* Length in tokens that the model was trained with, where config.json does not say it: 1 to 2^31-1.
- * LongMamba's capacity and DeciMamba's default capacity are this. Default 2048. Since 0.1. */
+/* Length in tokens that the model was trained with: 1 to 2^31-1. The default is config.json's
+ * "training_length", which the public checkpoints lack, else 2048. It is DeciMamba's default capacity
+ * and the usual length of a calibration sequence. Since 0.1. */
 SIPO_API sipo_status sipo_import_options_set_training_length(sipo_import_options *options,
                                                              int64_t tokens);
 /* Progress in bytes of weights; `fn` may be NULL. Since 0.1. */

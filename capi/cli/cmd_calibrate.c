@@ -1,0 +1,230 @@
+/* sipo calibrate: measures what LongMamba needs to know of a model and saves it in its file. */
+#include <sipo/sipo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "args.h"
+#include "clock.h"
+#include "commands.h"
+#include "files.h"
+#include "interrupt.h"
+#include "json.h"
+#include "loading.h"
+#include "progress.h"
+#include "report.h"
+#include "text.h"
+
+typedef struct {
+    const char* model;
+    const char* ids;
+    const char* text;
+    int64_t length;
+    int64_t sequences;
+    double clamp;
+    const char* profile;
+    const char* log_decay;
+    const char* table;
+    int64_t threads;
+} CalibrateArguments;
+
+/* The tokens to measure with, [sequences, length]. */
+typedef struct {
+    Tokens tokens;
+    size_t sequences;
+    size_t length;
+} Sample;
+
+/* Takes the sequences of a file of ids as they lie there. */
+static int take_sequences(const char* command, const CalibrateArguments* arguments,
+                          Sample* sample) {
+    const size_t count = sample->tokens.count;
+    if (count % sample->length != 0) {
+        return report_failure(command, "%s has %zu ids, which is not a multiple of --length %zu",
+                              arguments->ids, count, sample->length);
+    }
+    sample->sequences = count / sample->length;
+    if (arguments->sequences == NOT_GIVEN) return exit_ok;
+    if ((size_t)arguments->sequences > sample->sequences) {
+        return report_failure(command, "%s has %zu sequences, fewer than --sequences %zu",
+                              arguments->ids, sample->sequences, (size_t)arguments->sequences);
+    }
+    sample->sequences = (size_t)arguments->sequences;
+    return exit_ok;
+}
+
+/* Takes sequences that are spread evenly over a text. */
+static int spread_sequences(const char* command, const CalibrateArguments* arguments,
+                            Sample* sample) {
+    const size_t length = sample->length;
+    const size_t sequences = arguments->sequences == NOT_GIVEN ? 10 : (size_t)arguments->sequences;
+    const size_t count = sample->tokens.count;
+    if (count / length < sequences) {
+        return report_failure(command,
+                              "%s has %zu tokens, but %zu sequences of %zu need %zu; use more text "
+                              "or fewer --sequences",
+                              arguments->text, count, sequences, length, sequences * length);
+    }
+    /* The gaps are not negative, so that each sequence moves towards the front. */
+    const size_t gap = sequences == 1 ? 0 : (count - sequences * length) / (sequences - 1);
+    int32_t* ids = sample->tokens.ids;
+    for (size_t i = 0; i < sequences; ++i) {
+        memmove(ids + i * length, ids + i * (length + gap), length * sizeof *ids);
+    }
+    sample->sequences = sequences;
+    return exit_ok;
+}
+
+static int read_sample(const char* command, const CalibrateArguments* arguments,
+                       const sipo_model* model, Sample* sample) {
+    const int64_t length = arguments->length != NOT_GIVEN
+                               ? arguments->length
+                               : model_integer(model, SIPO_MODEL_TRAINING_LENGTH);
+    sample->length = (size_t)length;
+    const int code =
+        tokens_from_options(command, model, arguments->ids, arguments->text, &sample->tokens);
+    if (code != exit_ok) return code;
+    return arguments->ids != NULL ? take_sequences(command, arguments, sample)
+                                  : spread_sequences(command, arguments, sample);
+}
+
+static int measure(const Command* command, const CalibrateArguments* arguments,
+                   const sipo_model* model, const Sample* sample, sipo_calibration** calibration) {
+    Progress progress;
+    progress_begin(&progress, "calibrating", "layers", args_silent(command));
+    sipo_calibration_options* options = NULL;
+    sipo_status status = sipo_calibration_options_create(&options);
+    if (status == SIPO_OK) status = sipo_calibration_options_set_clamp(options, arguments->clamp);
+    if (status == SIPO_OK) {
+        status = sipo_calibration_options_set_threads(options, (int32_t)arguments->threads);
+    }
+    if (status == SIPO_OK) {
+        status = sipo_calibration_options_set_progress(options, progress_update, &progress);
+    }
+    if (status == SIPO_OK) {
+        status = sipo_calibrate(model, sample->tokens.ids, sample->sequences, sample->length,
+                                options, calibration);
+    }
+    progress_clear(&progress);
+    sipo_calibration_options_free(options);
+    return report_status(command->name, status);
+}
+
+typedef sipo_status (*Getter)(const sipo_calibration*, float*, size_t, size_t*);
+
+/* Writes one array of the calibration to a file; nothing when `path` is NULL. */
+static int dump(const char* command, const char* path, const sipo_calibration* calibration,
+                Getter get) {
+    if (path == NULL) return exit_ok;
+    size_t count = 0;
+    sipo_status status = get(calibration, NULL, 0, &count);
+    if (status != SIPO_OK) return report_status(command, status);
+    float* values = allocate(count, sizeof *values);
+    if (values == NULL) return report_no_memory(command, "the calibration");
+    status = get(calibration, values, count, &count);
+    int code = report_status(command, status);
+    if (code == exit_ok) code = file_write_reals(command, path, values, count);
+    free(values);
+    return code;
+}
+
+static int save(const char* command, const CalibrateArguments* arguments,
+                const sipo_calibration* calibration) {
+    if (interrupted()) return report_cancelled(command);
+    int code = dump(command, arguments->log_decay, calibration, sipo_calibration_log_decay);
+    if (code == exit_ok) {
+        code = dump(command, arguments->table, calibration, sipo_calibration_threshold_table);
+    }
+    if (code != exit_ok) return code;
+    return report_status(command,
+                         sipo_calibration_save(calibration, arguments->model, arguments->profile));
+}
+
+static void print_result(const Command* command, const CalibrateArguments* arguments,
+                         const Sample* sample, double seconds) {
+    if (command->json) {
+        Json json = {.out = stdout};
+        json_begin_object(&json, NULL);
+        json_string(&json, "model", arguments->model);
+        json_string(&json, "profile", arguments->profile);
+        json_count(&json, "sequences", sample->sequences);
+        json_count(&json, "length", sample->length);
+        json_real(&json, "clamp", arguments->clamp);
+        json_real(&json, "seconds", seconds);
+        json_end_object(&json);
+    } else if (!command->quiet) {
+        printf("Saved profile %s of %zu sequences of %zu tokens into %s in %.1f s.\n",
+               arguments->profile, sample->sequences, sample->length, arguments->model, seconds);
+    }
+}
+
+static int run(const Command* command, const CalibrateArguments* arguments) {
+    const double start = clock_seconds();
+    sipo_model* model = NULL;
+    sipo_calibration* calibration = NULL;
+    Sample sample = {{NULL, 0}, 0, 0};
+    int code = load_model(command, arguments->model, arguments->threads, &model);
+    if (code == exit_ok) code = read_sample(command->name, arguments, model, &sample);
+    if (code == exit_ok) code = measure(command, arguments, model, &sample, &calibration);
+    if (code == exit_ok) code = save(command->name, arguments, calibration);
+    if (code == exit_ok) print_result(command, arguments, &sample, clock_seconds() - start);
+    sipo_calibration_free(calibration);
+    tokens_free(&sample.tokens);
+    sipo_model_free(model);
+    return code;
+}
+
+/* Looks at the name before the work rather than after it. */
+static int check_arguments(const char* command, const CalibrateArguments* arguments) {
+    const char* name = arguments->profile;
+    const size_t length = strlen(name);
+    const char* const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (length < 1 || length > 64 || name[strspn(name, letters)] != '\0') {
+        return report_usage(command, "--profile takes 1 to 64 of a-z A-Z 0-9 . _ -, not '%s'",
+                            name);
+    }
+    if (arguments->ids != NULL && arguments->length == NOT_GIVEN) {
+        return report_usage(command, "--ids needs --length, the tokens of one sequence");
+    }
+    return check_ids_or_text(command, arguments->ids, arguments->text);
+}
+
+int cmd_calibrate(int argc, char** argv) {
+    CalibrateArguments a = {.length = NOT_GIVEN, .sequences = NOT_GIVEN, .profile = "default"};
+    const Option options[] = {
+        option_text("text", "FILE", &a.text, "ordinary text, which is cut into sequences"),
+        option_text("ids", "FILE.i32", &a.ids,
+                    "or token ids, 32-bit little-endian, sequence after sequence"),
+        option_integer("length", &a.length, 2, 1 << 20,
+                       "tokens of a sequence (default with --text: the training length)"),
+        option_integer("sequences", &a.sequences, 1, 65536,
+                       "how many (default with --text 10, with --ids all)"),
+        option_real("clamp", &a.clamp, 0, 1, "share of the largest deltas that are clamped"),
+        option_text("profile", "NAME", &a.profile, "what the calibration is called"),
+        option_text("dump-log-decay", "FILE", &a.log_decay,
+                    "also write log decays, f32 [layers, channels]"),
+        option_text("dump-table", "FILE", &a.table,
+                    "also write thresholds, f32 [layers, channels, lengths]"),
+        option_integer("threads", &a.threads, 0, 256, "threads; 0: all processors"),
+    };
+    Command command = {
+        .name = "calibrate",
+        .usage = "MODEL (--text FILE | --ids FILE.i32 --length L) [options]",
+        .about =
+            "Measures what LongMamba needs to know of a model and saves it as a profile in\n"
+            "the model's file. Ten sequences of the training length are enough. On Ctrl-C the\n"
+            "file stays as it was.",
+        .example =
+            "  sipo calibrate mamba.sipo --text novels.txt\n"
+            "  sipo generate mamba.sipo --prompt-file book.txt --context longmamba",
+        .positionals = {{"MODEL", 0, &a.model}},
+        .positional_count = 1,
+        .groups = {{"Options", options, COUNT_OF(options)}},
+        .group_count = 1,
+    };
+    int code = exit_ok;
+    if (args_parse(&command, argc, argv, &code) == parse_stopped) return code;
+    code = check_arguments(command.name, &a);
+    return code == exit_ok ? run(&command, &a) : code;
+}

@@ -1,0 +1,116 @@
+/* JSON to a stream (RFC 8259). */
+#include "json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes of the UTF-8 code point that `text` begins with, or 0 when it is none. */
+static size_t code_point_bytes(const unsigned char* text, size_t length) {
+    const unsigned lead = text[0];
+    if (lead < 0x80) return 1;
+    const size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC2 || lead > 0xF4 || bytes > length) return 0;
+    for (size_t i = 1; i < bytes; ++i) {
+        if ((text[i] & 0xC0) != 0x80) return 0;
+    }
+    /* Overlong forms, surrogates and what lies beyond U+10FFFF show in the second byte. */
+    const unsigned second = text[1];
+    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F)) return 0;
+    if ((lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) return 0;
+    return bytes;
+}
+
+static void write_ascii(FILE* out, unsigned char c) {
+    const char* const named = "\"\\\b\f\n\r\t";
+    const char* const letters = "\"\\bfnrt";
+    const char* found = c == '\0' ? NULL : strchr(named, c);
+    if (found != NULL) {
+        fprintf(out, "\\%c", letters[found - named]);
+    } else if (c < 0x20 || c == 0x7F) {
+        fprintf(out, "\\u%04x", (unsigned)c);
+    } else {
+        fputc(c, out);
+    }
+}
+
+static void write_quoted(FILE* out, const char* text, size_t length) {
+    const unsigned char* bytes = (const unsigned char*)text;
+    fputc('"', out);
+    for (size_t i = 0; i < length;) {
+        const size_t size = code_point_bytes(bytes + i, length - i);
+        if (size == 0) fputs("\\ufffd", out);
+        if (size == 1) write_ascii(out, bytes[i]);
+        if (size > 1) fwrite(bytes + i, 1, size, out);
+        i += size == 0 ? 1 : size;
+    }
+    fputc('"', out);
+}
+
+static void new_line(const Json* json) { fprintf(json->out, "\n%*s", 2 * json->depth, ""); }
+
+/* What stands before a value: comma, line, key. */
+static void begin_value(Json* json, const char* key) {
+    if (json->has_members[json->depth]) fputc(',', json->out);
+    json->has_members[json->depth] = 1;
+    if (json->depth > 0) new_line(json);
+    if (key == NULL) return;
+    write_quoted(json->out, key, strlen(key));
+    fputs(": ", json->out);
+}
+
+static void begin_group(Json* json, const char* key, char opening) {
+    begin_value(json, key);
+    fputc(opening, json->out);
+    if (json->depth == json_max_depth) abort(); /* a defect of the caller */
+    json->has_members[++json->depth] = 0;
+}
+
+static void end_group(Json* json, char closing) {
+    const int had_members = json->has_members[json->depth--];
+    if (had_members) new_line(json);
+    fputc(closing, json->out);
+    if (json->depth == 0) fputc('\n', json->out);
+}
+
+void json_begin_object(Json* json, const char* key) { begin_group(json, key, '{'); }
+
+void json_end_object(Json* json) { end_group(json, '}'); }
+
+void json_begin_array(Json* json, const char* key) { begin_group(json, key, '['); }
+
+void json_end_array(Json* json) { end_group(json, ']'); }
+
+void json_text(Json* json, const char* key, const char* text, size_t length) {
+    begin_value(json, key);
+    write_quoted(json->out, text, length);
+}
+
+void json_string(Json* json, const char* key, const char* text) {
+    json_text(json, key, text, strlen(text));
+}
+
+void json_integer(Json* json, const char* key, int64_t value) {
+    begin_value(json, key);
+    fprintf(json->out, "%" PRId64, value);
+}
+
+void json_count(Json* json, const char* key, size_t value) {
+    begin_value(json, key);
+    fprintf(json->out, "%zu", value);
+}
+
+void json_real(Json* json, const char* key, double value) {
+    begin_value(json, key);
+    if (!isfinite(value)) {
+        fputs("null", json->out);
+        return;
+    }
+    char text[40];
+    for (int digits = 6; digits <= 17; ++digits) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
+    }
+    fputs(text, json->out);
+}

@@ -1,0 +1,48 @@
+/* The options of every command that runs a session: the context method and its parameters. */
+#ifndef SIPO_CLI_SESSION_FLAGS_H_
+#define SIPO_CLI_SESSION_FLAGS_H_
+
+#include <sipo/sipo.h>
+
+#include "args.h"
+#include "lists.h"
+#include "progress.h"
+
+enum { session_option_count = 13, method_count = 3 };
+
+typedef struct {
+    int64_t context; /* SIPO_CONTEXT_* */
+    double decimation_rate;
+    int64_t decimation_capacity;
+    int64_t decimation_min_tokens;
+    int64_t protected_tail;
+    double global_threshold;
+    int64_t filtered_channels; /* SIPO_CHANNELS_* */
+    int64_t channel_seed;
+    const char* profile;
+    int64_t expected_tokens;
+    const char* layers;
+    int64_t threads;
+    int64_t chunk;
+    Option options[session_option_count];
+} SessionFlags;
+
+/* The group of these options in a command's table; `flags` has to stay where it is. */
+OptionGroup session_flags_group(SessionFlags* flags);
+
+/* A session with `method` instead of flags->context; the exit code. `progress` may be NULL. */
+int session_open(const Command* command, const SessionFlags* flags, int64_t method,
+                 const sipo_model* model, Progress* progress, sipo_session** session);
+
+/* Fails now if a session of one of the methods would fail after the work of those before it. */
+int session_check(const Command* command, const SessionFlags* flags, const IntegerList* methods,
+                  const sipo_model* model);
+
+/* The methods of --methods, or flags->context alone when `text` is NULL; the exit code. */
+int parse_methods(const char* command, const char* text, const SessionFlags* flags,
+                  IntegerList* methods);
+
+/* "none", "decimamba" or "longmamba". */
+const char* method_name(int64_t method);
+
+#endif /* SIPO_CLI_SESSION_FLAGS_H_ */

@@ -1,0 +1,129 @@
+// Sessions: reading, scoring and state of one sequence.
+#include "arguments.hpp"
+#include "base/checked.hpp"
+#include "handles.hpp"
+#include "status.hpp"
+
+using namespace sipo;
+using namespace sipo::capi;
+
+namespace {
+
+// Runs fn(session) while no other call does.
+template <typename Handle, typename Fn>
+sipo_status with_session(Handle* handle, const Fn& fn) noexcept {
+    return guarded([&] {
+        auto& target = require(handle, "session");
+        const SessionUse use(target);
+        fn(target.session);
+    });
+}
+
+std::size_t vocab_size(const Session& session) {
+    return static_cast<std::size_t>(session.model().architecture().vocab_size);
+}
+
+}  // namespace
+
+extern "C" {
+
+sipo_status sipo_session_create(const sipo_session_options* options, sipo_session** session) {
+    return guarded([&] {
+        const sipo_session_options& chosen = require(options, "options");
+        require(session, "session");
+        give(session, chosen.model, chosen.options);
+    });
+}
+
+void sipo_session_free(sipo_session* session) { const std::unique_ptr<sipo_session> owned(session); }
+
+sipo_status sipo_session_prefill(sipo_session* session, const int32_t* ids, size_t count) {
+    return with_session(session,
+                        [&](Session& target) { target.prefill(require_array(ids, count, "ids")); });
+}
+
+sipo_status sipo_session_prefill_logits(sipo_session* session, const int32_t* ids, size_t count,
+                                        size_t last, float* logits, size_t capacity) {
+    return with_session(session, [&](Session& target) {
+        const auto tokens = require_array(ids, count, "ids");
+        check_count(last, "last");
+        const std::size_t needed = checked_mul(last, vocab_size(target));
+        require(logits, "logits");
+        (void)wants_results(logits, capacity, needed, "logits");
+        // Written only when all of it is there: an error leaves the caller's array alone.
+        std::vector<float> result(needed);
+        target.prefill_logits(tokens, static_cast<std::int64_t>(last), result);
+        std::memcpy(logits, result.data(), needed * sizeof(float));
+    });
+}
+
+sipo_status sipo_session_score(sipo_session* session, const int32_t* ids, size_t count,
+                               size_t scored, float* nll) {
+    return with_session(session, [&](Session& target) {
+        const auto tokens = require_array(ids, count, "ids");
+        check_count(scored, "scored");
+        require(nll, "nll");
+        target.score(tokens, static_cast<std::int64_t>(scored), {nll, scored});
+    });
+}
+
+sipo_status sipo_session_decode(sipo_session* session, int32_t token) {
+    return with_session(session, [&](Session& target) { target.decode(token); });
+}
+
+sipo_status sipo_session_logits(sipo_session* session, float* logits, size_t capacity,
+                                size_t* count) {
+    return with_session(session, [&](const Session& target) {
+        write_results(target.logits(), logits, capacity, count, "logits");
+    });
+}
+
+sipo_status sipo_session_position(const sipo_session* session, int64_t* position) {
+    return with_session(session, [&](const Session& target) {
+        require(position, "position") = target.position();
+    });
+}
+
+sipo_status sipo_session_kept_tokens(const sipo_session* session, int64_t* indices, size_t capacity,
+                                     size_t* count) {
+    return with_session(session, [&](const Session& target) {
+        require(count, "count");
+        const auto kept = static_cast<std::size_t>(target.kept_count());
+        if (wants_results(indices, capacity, kept, "indices")) target.kept_tokens({indices, kept});
+        *count = kept;
+    });
+}
+
+sipo_status sipo_session_reset(sipo_session* session) {
+    return with_session(session, [&](Session& target) { target.reset(); });
+}
+
+sipo_status sipo_session_cancel(sipo_session* session) {
+    return guarded([&] { require(session, "session").session.cancel(); });
+}
+
+sipo_status sipo_session_backend_name(const sipo_session* session, char* name, size_t capacity,
+                                      size_t* length) {
+    return with_session(session, [&](const Session& target) {
+        write_text(target.backend_name(), name, capacity, length, "name");
+    });
+}
+
+sipo_status sipo_session_generate(sipo_session* session, const sipo_sampling_options* options,
+                                  size_t max_tokens, sipo_token_fn fn, void* user,
+                                  size_t* generated) {
+    return with_session(session, [&](Session& target) {
+        in_range<std::size_t>(max_tokens, 1, static_cast<std::size_t>(SIPO_MAX_COUNT), "max_tokens");
+        require(generated, "generated");
+        TokenFn on_token;
+        if (fn != nullptr) {
+            on_token = [&](std::int32_t token, std::string_view text) {
+                return fn(user, token, text.data(), text.size());
+            };
+        }
+        const SamplingOptions sampling = options != nullptr ? options->options : SamplingOptions{};
+        *generated = target.generate(sampling, max_tokens, on_token);
+    });
+}
+
+}  // extern "C"

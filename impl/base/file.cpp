@@ -1,0 +1,233 @@
+#include "base/file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace sipo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr mode_t permission_bits = 0777;
+constexpr mode_t private_mode = 0600;  // of a file that is still being written
+
+[[noreturn]] void fail_with_errno(const char* action, const fs::path& path, int error) {
+    const Code code = error == ENOENT || error == ENOTDIR ? Code::not_found : Code::io_error;
+    fail(code, "cannot ", action, " ", path.string(), ": ", std::generic_category().message(error));
+}
+
+// Calls `action` again while signals interrupt it.
+template <typename Action>
+auto retry(const Action& action) {
+    auto result = action();
+    while (result < 0 && errno == EINTR) result = action();
+    return result;
+}
+
+const char* kind_of(mode_t mode) {
+    switch (mode & S_IFMT) {
+        case S_IFDIR: return "a directory";
+        case S_IFIFO: return "a FIFO";
+        case S_IFSOCK: return "a socket";
+        case S_IFCHR:
+        case S_IFBLK: return "a device";
+        default: return "not a regular file";
+    }
+}
+
+struct stat status_of(const Descriptor& file, const fs::path& path) {
+    struct stat status {};
+    if (fstat(file.get(), &status) != 0) fail_with_errno("examine", path, errno);
+    return status;
+}
+
+// The file that a chain of symbolic links ends at, whether it exists yet or not.
+fs::path follow_links(fs::path path) {
+    constexpr int kernel_limit = 40;
+    for (int link = 0; link < kernel_limit; ++link) {
+        std::error_code error;
+        if (!fs::is_symlink(fs::symlink_status(path, error))) return path;
+        const fs::path target = fs::read_symlink(path, error);
+        if (error) fail_with_errno("follow", path, error.value());
+        path = target.is_absolute() ? target : path.parent_path() / target;
+    }
+    fail_with_errno("follow", path, ELOOP);
+}
+
+fs::path directory_of(const fs::path& path) {
+    const fs::path parent = path.parent_path();
+    return parent.empty() ? fs::path(".") : parent;
+}
+
+// Short, so that a target whose own name is as long as names may be still has room beside it.
+fs::path temporary_name() {
+    std::uint64_t number = 0;
+    if (retry([&] { return getrandom(&number, sizeof number, 0); }) != sizeof number) {
+        fail(Code::io_error, "the system gives no random bytes");
+    }
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), ".sipo-%016llx.tmp",
+                  static_cast<unsigned long long>(number));
+    return text.data();
+}
+
+void sync_directory(const fs::path& directory) {
+    const Descriptor handle(retry(
+        [&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+    if (handle.get() < 0) fail_with_errno("open", directory, errno);
+    // Some file systems have nothing to flush for a directory and say EINVAL.
+    if (retry([&] { return fsync(handle.get()); }) != 0 && errno != EINVAL) {
+        fail_with_errno("flush", directory, errno);
+    }
+}
+
+}  // namespace
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+    if (this != &other) {
+        reset();
+        number_ = other.release();
+    }
+    return *this;
+}
+
+int Descriptor::release() noexcept { return std::exchange(number_, -1); }
+
+void Descriptor::reset() noexcept {
+    if (number_ >= 0) ::close(std::exchange(number_, -1));
+}
+
+Descriptor open_regular_file(const fs::path& path) {
+    // Without O_NONBLOCK, opening a FIFO waits for a writer.
+    Descriptor file(retry(
+        [&] { return ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); }));
+    if (file.get() < 0) fail_with_errno("open", path, errno);
+    const mode_t mode = status_of(file, path).st_mode;
+    if (!S_ISREG(mode)) fail(Code::io_error, path.string(), " is ", kind_of(mode));
+    return file;
+}
+
+MappedFile::MappedFile(const fs::path& path) : MappedFile(open_regular_file(path), path) {}
+
+MappedFile::MappedFile(const Descriptor& file, const fs::path& path) {
+    const off_t size = status_of(file, path).st_size;
+    if (size <= 0) return;  // mmap refuses a length of zero
+    const auto length = static_cast<std::size_t>(size);
+    void* const address = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (address == MAP_FAILED) fail_with_errno("map", path, errno);
+    bytes_ = {static_cast<const std::byte*>(address), length};
+}
+
+MappedFile::~MappedFile() {
+    if (!bytes_.empty()) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    return *this;
+}
+
+std::string read_text_file(const fs::path& path, std::size_t limit) {
+    const MappedFile file(path);
+    if (file.size() > limit) {
+        fail(Code::unsupported, path.string(), " has ", file.size(), " bytes; the limit is ", limit);
+    }
+    std::string text(file.size(), '\0');
+    std::transform(file.bytes().begin(), file.bytes().end(), text.begin(),
+                   [](std::byte byte) { return static_cast<char>(byte); });
+    return text;
+}
+
+AtomicFile::AtomicFile(const fs::path& path) : target_(follow_links(path)) {
+    struct stat replaced {};
+    const bool exists = ::stat(target_.c_str(), &replaced) == 0;
+    if (!exists && errno != ENOENT) fail_with_errno("write", target_, errno);
+    if (exists && !S_ISREG(replaced.st_mode)) {
+        fail(Code::io_error, "cannot replace ", target_.string(), ": it is ",
+             kind_of(replaced.st_mode));
+    }
+    create_temporary();
+    if (exists) final_mode_ = replaced.st_mode & permission_bits;
+}
+
+AtomicFile::~AtomicFile() {
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::create_temporary() {
+    constexpr int attempts = 16;
+    int error = EEXIST;
+    for (int i = 0; i < attempts && error == EEXIST; ++i) {
+        const fs::path name = directory_of(target_) / temporary_name();
+        // The kernel applies the umask here: asking for it would change it for other threads.
+        file_ = Descriptor(retry(
+            [&] { return ::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
+        error = file_.get() < 0 ? errno : 0;
+        if (error == 0) temporary_ = name;
+    }
+    if (error != 0) fail_with_errno("create a file beside", target_, error);
+    final_mode_ = status_of(file_, temporary_).st_mode & permission_bits;
+    if (fchmod(file_.get(), private_mode) != 0) fail_with_errno("protect", temporary_, errno);
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t count = retry([&] { return ::write(file_.get(), bytes.data(), bytes.size()); });
+        if (count <= 0) fail_with_errno("write", target_, count < 0 ? errno : ENOSPC);
+        position_ += static_cast<std::uint64_t>(count);
+        bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+}
+
+void AtomicFile::pad_to(std::size_t alignment) {
+    static constexpr std::array<std::byte, 64> zeros{};
+    auto missing = static_cast<std::size_t>((alignment - position_ % alignment) % alignment);
+    while (missing > 0) {
+        const std::size_t count = std::min(missing, zeros.size());
+        write(std::span(zeros).first(count));
+        missing -= count;
+    }
+}
+
+void AtomicFile::patch(std::uint64_t offset, std::span<const std::byte> bytes) {
+    if (offset > position_ || bytes.size() > position_ - offset) {
+        fail(Code::internal, "a patch of ", bytes.size(), " bytes at ", offset, " is past the end");
+    }
+    while (!bytes.empty()) {
+        const ssize_t count = retry([&] {
+            return ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        });
+        if (count <= 0) fail_with_errno("write", target_, count < 0 ? errno : ENOSPC);
+        offset += static_cast<std::uint64_t>(count);
+        bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+}
+
+void AtomicFile::commit() {
+    if (temporary_.empty()) fail(Code::invalid_state, target_.string(), " was committed before");
+    if (fchmod(file_.get(), final_mode_) != 0) fail_with_errno("set the mode of", target_, errno);
+    if (retry([&] { return fsync(file_.get()); }) != 0) fail_with_errno("flush", target_, errno);
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
+        fail_with_errno("replace", target_, errno);
+    }
+    temporary_.clear();
+    file_.reset();
+    sync_directory(directory_of(target_));
+}
+
+}  // namespace sipo

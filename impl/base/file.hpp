@@ -1,0 +1,89 @@
+// Files as the engine uses them: mapped for reading, replaced as a whole when written.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace sipo {
+
+// Owns one file descriptor.
+class Descriptor {
+public:
+    Descriptor() = default;
+    explicit Descriptor(int number) : number_(number) {}
+    ~Descriptor() { reset(); }
+    Descriptor(Descriptor&& other) noexcept : number_(other.release()) {}
+    Descriptor& operator=(Descriptor&& other) noexcept;
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+
+    [[nodiscard]] int get() const noexcept { return number_; }
+    [[nodiscard]] int release() noexcept;
+    void reset() noexcept;
+
+private:
+    int number_ = -1;
+};
+
+// Opens an existing regular file for reading. A directory, FIFO or device is refused without
+// blocking. Throws Code::not_found when nothing is there, Code::io_error otherwise.
+[[nodiscard]] Descriptor open_regular_file(const std::filesystem::path& path);
+
+// A regular file mapped read-only for the object's life. Replacing the file by a rename leaves the
+// mapping as it was; cutting it short in place does not, and no library can defend against that.
+class MappedFile {
+public:
+    explicit MappedFile(const std::filesystem::path& path);
+    // Maps what is already open; `path` is for messages only.
+    MappedFile(const Descriptor& file, const std::filesystem::path& path);
+    ~MappedFile();
+    MappedFile(MappedFile&& other) noexcept;
+    MappedFile& operator=(MappedFile&& other) noexcept;
+    MappedFile(const MappedFile&) = delete;
+    MappedFile& operator=(const MappedFile&) = delete;
+
+    [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+    [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
+
+private:
+    std::span<const std::byte> bytes_;
+};
+
+// Reads a whole file that may hold at most `limit` bytes; a larger one is Code::unsupported.
+[[nodiscard]] std::string read_text_file(const std::filesystem::path& path, std::size_t limit);
+
+// Writes a file that appears under its name complete, or not at all: the bytes go to a temporary file
+// in the same directory, which commit() puts in place. Without commit() the old file stays untouched.
+// A symbolic link is followed, so that the file it points to is the one replaced.
+class AtomicFile {
+public:
+    explicit AtomicFile(const std::filesystem::path& path);
+    ~AtomicFile();
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+
+    void write(std::span<const std::byte> bytes);
+    // Zeros up to the next multiple of `alignment`.
+    void pad_to(std::size_t alignment);
+    [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
+    // Overwrites bytes that write() has already put down.
+    void patch(std::uint64_t offset, std::span<const std::byte> bytes);
+    // Flushes to the device, renames into place and flushes the directory. The last call made.
+    void commit();
+
+private:
+    void create_temporary();
+
+    std::filesystem::path target_;
+    std::filesystem::path temporary_;
+    Descriptor file_;
+    mode_t final_mode_ = 0;
+    std::uint64_t position_ = 0;
+};
+
+}  // namespace sipo

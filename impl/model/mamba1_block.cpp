@@ -1,0 +1,98 @@
+// Mamba-1's layer (methods.md section 1; Gu and Dao, arXiv 2312.00752, algorithm 2).
+#include <string>
+
+#include "base/error.hpp"
+#include "model/block.hpp"
+
+namespace sipo {
+namespace {
+
+using backend::Stream;
+using backend::View;
+
+class Mamba1Block final : public Block {
+public:
+    Mamba1Block(const Architecture& arch, WeightSource& source, const std::string& name)
+        : arch_(arch),
+          norm_(source.vector(name + "norm.weight", arch.d_model)),
+          in_proj_(source.matrix(name + "mixer.in_proj.weight", arch.in_proj_rows(), arch.d_model)),
+          conv_weight_(source.transposed(name + "mixer.conv1d.weight", arch.d_inner, arch.d_conv)),
+          x_proj_(source.matrix(name + "mixer.x_proj.weight", arch.dt_rank + 2 * arch.d_state,
+                                arch.d_inner)),
+          dt_proj_(source.matrix(name + "mixer.dt_proj.weight", arch.d_inner, arch.dt_rank, true)),
+          dt_bias_(source.vector(name + "mixer.dt_proj.bias", arch.d_inner)),
+          host_a_(source.negative_exp(name + "mixer.A_log", {arch.d_inner, arch.d_state})),
+          a_(source.transposed_table(host_a_, arch.d_inner, arch.d_state)),
+          d_(source.vector(name + "mixer.D", arch.d_inner)),
+          out_proj_(source.matrix(name + "mixer.out_proj.weight", arch.d_model, arch.d_inner)) {
+        if (arch.conv_bias) conv_bias_ = source.vector(name + "mixer.conv1d.bias", arch.d_inner);
+        if (arch.linear_bias) {
+            in_bias_ = source.vector(name + "mixer.in_proj.bias", arch.in_proj_rows());
+            out_bias_ = source.vector(name + "mixer.out_proj.bias", arch.d_model);
+        }
+    }
+
+    void project(Stream& stream, View residual, View conv_state, Workspace& work) const override {
+        const std::int64_t tokens = residual.rows;
+        const View x = work.conv_out(tokens);
+        const View dt_b_c = work.dt_b_c(tokens);
+        stream.rms_norm(residual, *norm_, arch_.norm_eps, work.normed(tokens));
+        stream.multiply(work.normed(tokens), *in_proj_, work.projected(tokens));  // x | z
+        if (in_bias_) stream.add_bias(work.projected(tokens), *in_bias_);
+        stream.causal_conv_silu(work.projected(tokens).col_range(0, arch_.d_inner), *conv_weight_,
+                                conv_bias_.get(), conv_state, x);
+        stream.multiply(x, *x_proj_, dt_b_c);  // dt | B | C
+        stream.delta(dt_b_c.col_range(0, arch_.dt_rank), dt_proj_.get(), *dt_bias_, arch_.delta_min,
+                     arch_.delta_max, work.delta(tokens));
+    }
+
+    void mix(Stream& stream, std::int64_t tokens, const LayerHook& hook, View ssm_state,
+             View residual, Workspace& work) const override {
+        const View dt_b_c = work.dt_b_c(tokens);
+        const View z = work.projected(tokens).col_range(arch_.d_inner, arch_.d_inner);
+        const View y = work.y(residual.rows);
+        stream.selective_scan({.x = work.conv_out(tokens),
+                               .delta = work.delta(tokens),
+                               .b = dt_b_c.col_range(arch_.dt_rank, arch_.d_state),
+                               .c = dt_b_c.col_range(arch_.dt_rank + arch_.d_state, arch_.d_state),
+                               .a = a_.get(),
+                               .d = d_.get(),
+                               .filter = hook.filter,
+                               .rows = hook.rows},
+                              z, ssm_state, y);
+        stream.multiply_add(y, *out_proj_, residual);
+        if (out_bias_) stream.add_bias(residual, *out_bias_);
+    }
+
+    [[nodiscard]] std::span<const float> a() const override { return host_a_; }
+
+    [[nodiscard]] std::int64_t bytes() const override {
+        return in_proj_->bytes() + x_proj_->bytes() + dt_proj_->bytes() + out_proj_->bytes() +
+               arch_.d_inner * (arch_.d_conv + arch_.d_state + 3) * std::int64_t{sizeof(float)};
+    }
+
+private:
+    Architecture arch_;
+    backend::BufferPtr norm_;         // [1, d_model]
+    backend::MatrixPtr in_proj_;      // [2 d_inner, d_model]
+    backend::BufferPtr in_bias_;
+    backend::BufferPtr conv_weight_;  // [d_conv, d_inner]
+    backend::BufferPtr conv_bias_;    // [1, d_inner]
+    backend::MatrixPtr x_proj_;       // [dt_rank + 2 d_state, d_inner]
+    backend::MatrixPtr dt_proj_;      // [d_inner, dt_rank], always f32: Δ decides what is kept
+    backend::BufferPtr dt_bias_;      // [1, d_inner]
+    std::vector<float> host_a_;       // [d_inner, d_state]
+    backend::BufferPtr a_;            // [d_state, d_inner]
+    backend::BufferPtr d_;            // [1, d_inner]
+    backend::MatrixPtr out_proj_;     // [d_model, d_inner]
+    backend::BufferPtr out_bias_;
+};
+
+}  // namespace
+
+std::unique_ptr<Block> make_mamba1_block(const Architecture& arch, WeightSource& source,
+                                         std::int64_t index) {
+    return std::make_unique<Mamba1Block>(arch, source, join("backbone.layers.", index, "."));
+}
+
+}  // namespace sipo

@@ -1,0 +1,81 @@
+#include "model/weight_source.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <span>
+
+#include "base/error.hpp"
+
+namespace sipo {
+namespace {
+
+std::vector<float> widen(std::span<const std::byte> raw, DType type) {
+    std::vector<float> values(raw.size() / dtype_size(type));
+    if (type == DType::f32) {
+        std::memcpy(values.data(), raw.data(), raw.size());
+        return values;
+    }
+    const auto* bits = reinterpret_cast<const std::uint16_t*>(raw.data());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        values[i] = type == DType::bf16 ? bf16_to_float(bits[i]) : f16_to_float(bits[i]);
+    }
+    return values;
+}
+
+std::vector<float> transpose(std::span<const float> in, std::int64_t rows, std::int64_t cols) {
+    std::vector<float> out(in.size());
+    for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t c = 0; c < cols; ++c) {
+            out[static_cast<std::size_t>(c * rows + r)] = in[static_cast<std::size_t>(r * cols + c)];
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+std::vector<std::byte> WeightSource::bytes(const TensorEntry& entry) const {
+    // Single-threaded: the loader reads several tensors at once instead.
+    ThreadPool self(1);
+    return container_.read(entry, self);
+}
+
+std::vector<float> WeightSource::floats(const std::string& name,
+                                        const std::vector<std::int64_t>& shape) const {
+    const TensorEntry& entry = container_.require(name, shape);
+    return widen(bytes(entry), entry.dtype);
+}
+
+backend::MatrixPtr WeightSource::matrix(const std::string& name, std::int64_t rows, std::int64_t cols,
+                                        bool precise) const {
+    const std::vector<std::int64_t> shape{rows, cols};
+    const TensorEntry& entry = container_.require(name, shape);
+    if (entry.dtype == DType::f32 || (entry.dtype == DType::bf16 && !precise)) {
+        return backend_.upload_matrix(rows, cols, entry.dtype, bytes(entry));
+    }
+    const std::vector<float> values = widen(bytes(entry), entry.dtype);
+    return backend_.upload_matrix(rows, cols, DType::f32, std::as_bytes(std::span(values)));
+}
+
+backend::BufferPtr WeightSource::vector(const std::string& name, std::int64_t size) const {
+    return backend_.upload_table(1, size, floats(name, {size}));
+}
+
+backend::BufferPtr WeightSource::transposed(const std::string& name, std::int64_t rows,
+                                            std::int64_t cols) const {
+    return transposed_table(floats(name, {rows, cols}), rows, cols);
+}
+
+std::vector<float> WeightSource::negative_exp(const std::string& name,
+                                              const std::vector<std::int64_t>& shape) const {
+    std::vector<float> values = floats(name, shape);
+    for (float& value : values) value = -std::exp(value);
+    return values;
+}
+
+backend::BufferPtr WeightSource::transposed_table(std::span<const float> values, std::int64_t rows,
+                                                  std::int64_t cols) const {
+    return backend_.upload_table(cols, rows, transpose(values, rows, cols));
+}
+
+}  // namespace sipo

@@ -1,0 +1,46 @@
+#include "session/open_model.hpp"
+
+#include "backend/registry.hpp"
+#include "base/cpu_count.hpp"
+#include "base/error.hpp"
+
+namespace sipo {
+
+OpenModel::OpenModel(const std::filesystem::path& path, const OpenOptions& options)
+    : OpenModel(Container::open(path), options) {}
+
+OpenModel::OpenModel(const Container& container, const OpenOptions& options)
+    : model_(container, backend::make_backend(options.backend), resolve_threads(options.threads),
+             options.progress),
+      tokenizer_(Tokenizer::from_json(container.tokenizer_json())),
+      provenance_(container.provenance()),
+      profile_names_(container.profile_names()),
+      log_(options.log) {
+    for (const std::string& name : profile_names_) {
+        profiles_.emplace(name, std::make_shared<CalibrationProfile>(container.profile(name)));
+    }
+    log(3, join("opened a ", architecture().family == Family::mamba1 ? "Mamba-1" : "Mamba-2",
+                " model of ", model_.parameters(), " parameters on ", model_.backend().name()));
+}
+
+std::shared_ptr<const CalibrationProfile> OpenModel::profile(std::string_view name) const {
+    const auto found = profiles_.find(name);
+    if (found != profiles_.end()) return found->second;
+    std::string names;
+    for (const std::string& known : profile_names_) names += (names.empty() ? "" : ", ") + known;
+    fail(Code::not_found, "no calibration profile '", name, "' in the model; there ",
+         names.empty() ? "is none: calibrate it first" : "are: " + names);
+}
+
+std::int64_t OpenModel::state_bytes() const {
+    const Architecture& arch = architecture();
+    const std::int64_t floats =
+        arch.conv_channels() * (arch.d_conv - 1) + arch.d_inner * arch.d_state;
+    return arch.n_layers * floats * std::int64_t{sizeof(float)};
+}
+
+void OpenModel::log(int level, const std::string& line) const {
+    if (log_) log_(level, line);
+}
+
+}  // namespace sipo

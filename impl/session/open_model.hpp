@@ -1,0 +1,61 @@
+// An opened .sipo file: weights on a backend, tokenizer and calibration profiles. Immutable and shared by
+// the sessions made from it.
+//
+// This folder turns a model into sequences: open_model (what sessions share), recurrent_state, prefill
+// (the pipeline over chunks and segments), session (one sequence), sampler, calibrate. It asks
+// impl/context what a method wants and calls impl/model; capi/ is its only user.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/progress.hpp"
+#include "format/calibration_profile.hpp"
+#include "format/contents.hpp"
+#include "model/model.hpp"
+#include "tokenizer/tokenizer.hpp"
+
+namespace sipo {
+
+// Levels: 1 error, 2 warning, 3 information.
+using LogFn = std::function<void(int level, const std::string& line)>;
+
+struct OpenOptions {
+    std::string backend = "auto";
+    int threads = 0;  // that load; 0: all there are
+    ProgressFn progress;
+    LogFn log;
+};
+
+class OpenModel {
+public:
+    OpenModel(const std::filesystem::path& path, const OpenOptions& options);
+
+    [[nodiscard]] const Model& model() const { return model_; }
+    [[nodiscard]] const Architecture& architecture() const { return model_.architecture(); }
+    [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
+    [[nodiscard]] const Provenance& provenance() const { return provenance_; }
+    [[nodiscard]] const std::vector<std::string>& profile_names() const { return profile_names_; }
+    // Throws Code::not_found naming the profiles there are.
+    [[nodiscard]] std::shared_ptr<const CalibrationProfile> profile(std::string_view name) const;
+    // Recurrent state of one session, in bytes.
+    [[nodiscard]] std::int64_t state_bytes() const;
+    void log(int level, const std::string& line) const;
+
+private:
+    OpenModel(const Container& container, const OpenOptions& options);
+
+    Model model_;
+    Tokenizer tokenizer_;
+    Provenance provenance_;
+    std::vector<std::string> profile_names_;
+    std::map<std::string, std::shared_ptr<const CalibrationProfile>, std::less<>> profiles_;
+    LogFn log_;
+};
+
+}  // namespace sipo

@@ -1,0 +1,34 @@
+// ln Σ exp of a row, relative to its largest element.
+#include "kernels.hpp"
+
+namespace sipo::cpu::SIPO_ISA {
+namespace {
+
+// exp of `count` lanes of `v`; the others give 0.
+SIPO_INLINE Vec exp_part(Vec v, std::int64_t count) {
+    float lanes[width] = {};
+    store_part(lanes, exp(v), count);
+    return load(lanes);
+}
+
+}  // namespace
+
+float log_sum_exp(const float* in, std::int64_t count) {
+    float largest = in[0];
+    for (std::int64_t i = 1; i < count; ++i) largest = in[i] > largest ? in[i] : largest;
+    Vec acc[4] = {};
+    std::int64_t i = 0;
+    for (; i + 4 * width <= count; i += 4 * width) {
+#pragma GCC unroll 4
+        for (std::int64_t j = 0; j < 4; ++j) {
+            acc[j] = acc[j] + exp(load(in + i + j * width) - splat(largest));
+        }
+    }
+    for (; i < count; i += width) {
+        const std::int64_t part = count - i < width ? count - i : width;
+        acc[0] = acc[0] + exp_part(load_part(in + i, part) - splat(largest), part);
+    }
+    return largest + __builtin_logf(sum((acc[0] + acc[1]) + (acc[2] + acc[3])));
+}
+
+}  // namespace sipo::cpu::SIPO_ISA

@@ -1,0 +1,269 @@
+#!/bin/sh
+# The story of the command-line tool on a real model: import, info, calibrate, generate, score,
+# evaluate, and everything that goes wrong on the way. Output like TAP; exit 1 when a step fails.
+#
+#   cli_test.sh SIPO TESTS    the tool, and the tests/ directory
+
+set -u
+sipo=$1
+tests=$2
+checkpoint=$tests/models/passkey-mamba1
+calibration_text=$tests/data/novels-calibration.txt
+heldout_text=$tests/data/novels-heldout.txt
+golden=$tests/golden
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/sipo-cli.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/out"
+model=$work/out/model.sipo
+count=0
+failures=0
+
+# result NAME STATUS: one line; what the last command said follows a failure.
+result() {
+    count=$((count + 1))
+    if [ "$2" -eq 0 ]; then
+        echo "ok $count - $1"
+    else
+        echo "not ok $count - $1"
+        sed 's/^/# /' "$work/stdout" "$work/stderr" | head -n 40
+        failures=$((failures + 1))
+    fi
+}
+
+# run CODE NAME ARGUMENT...: the tool ends with that exit code.
+run() {
+    code=$1
+    name=$2
+    shift 2
+    "$sipo" "$@" >"$work/stdout" 2>"$work/stderr" </dev/null
+    got=$?
+    [ "$got" -eq "$code" ] || echo "# exit code $got, not $code: sipo $*"
+    [ "$got" -eq "$code" ]
+    result "$name" $?
+}
+
+# says NAME PATTERN, complains NAME PATTERN: standard output or error of the last run has that line.
+says() {
+    grep -q -e "$2" "$work/stdout"
+    result "$1" $?
+}
+complains() {
+    grep -q -e "$2" "$work/stderr"
+    result "$1" $?
+}
+
+skip() {
+    count=$((count + 1))
+    echo "ok $count - $1 # SKIP $2"
+}
+
+# is_json NAME: standard output of the last run is one JSON value.
+is_json() {
+    if python3 -c pass 2>/dev/null; then
+        python3 -c 'import json, sys; json.load(open(sys.argv[1], encoding="utf-8"))' \
+            "$work/stdout" 2>>"$work/stderr"
+        result "$1" $?
+    else
+        skip "$1" "no python3"
+    fi
+}
+
+# reals FILE: one number of a raw f32 file a line.
+reals() {
+    od -An -v -tf4 "$1" | tr -s ' ' '\n' | grep .
+}
+
+# close_to NAME FILE GOLDEN TOLERANCE: raw f32 files agree, relative to 1 + the golden number.
+close_to() {
+    reals "$2" >"$work/left"
+    reals "$3" >"$work/right"
+    paste "$work/left" "$work/right" | awk -v tolerance="$4" '
+        NF != 2 { print "lengths differ"; bad = 1; exit }
+        { scale = $2 < 0 ? 1 - $2 : 1 + $2; gap = ($1 - $2) / scale
+          if (gap < 0) gap = -gap; if (!(gap <= most)) most = gap }
+        END { print NR " numbers, largest difference " most
+              exit bad || NR == 0 || !(most <= tolerance) }
+    ' >"$work/stdout"
+    result "$1" $?
+}
+
+files_in_out() {
+    find "$work/out" -type f | sort
+}
+
+echo "# Help"
+run 0 "the tool explains the way from a checkpoint to text" --help
+says "its help names calibrate" "sipo calibrate "
+run 0 "the tool tells its version" --version
+says "the version is a number" "^sipo [0-9][0-9.]*$"
+for command in import info calibrate generate score "eval passkey" "eval perplexity" bench; do
+    # shellcheck disable=SC2086  # two words are two arguments
+    run 0 "$command has help" $command --help
+    says "$command's help has an example" "^Example:"
+done
+run 0 "eval has help" eval --help
+run 2 "no command is wrong usage"
+run 2 "an unknown command is wrong usage" imprt
+complains "the likely command is named" "did you mean 'import'"
+
+echo "# Import"
+run 0 "a checkpoint is imported" import "$checkpoint" "$model"
+run 0 "it is imported raw in f32" import "$checkpoint" "$work/out/f32.sipo" --weights f32 \
+    --store=raw --json
+is_json "import --json is JSON"
+run 1 "a missing checkpoint is an error" import "$work/none" "$work/out/none.sipo"
+complains "the error begins with the command" "^sipo import: ."
+run 2 "an unknown option is wrong usage" import a b --weight f32
+complains "the likely option is named" "did you mean --weights?"
+run 2 "an unknown word is wrong usage" import a b --weights f8
+run 2 "a number out of range is wrong usage" import a b --threads 257
+run 2 "a number with a tail is wrong usage" import a b --threads 2x
+run 2 "a missing argument is wrong usage" import a
+run 2 "a missing value is wrong usage" import a b --threads
+
+echo "# Info"
+run 0 "info shows the model" info "$model"
+says "info names the family" "^family  *mamba1$"
+says "info counts the layers" "^layers  *8$"
+run 0 "info --json shows it too" info "$model" --json
+is_json "info --json is JSON"
+run 1 "a missing model is an error" info "$work/none.sipo"
+dd if="$model" of="$work/cut.sipo" bs=1000 count=100 2>/dev/null
+run 1 "a cut model is an error" info "$work/cut.sipo"
+run 1 "a text is no model" info "$heldout_text"
+
+echo "# Calibrate"
+run 1 "longmamba without a calibration is an error" generate "$model" --prompt Hello \
+    --context longmamba
+run 0 "a text calibrates the model" calibrate "$model" --text "$calibration_text" --sequences 2
+run 0 "info sees the profile" info "$model" --json
+says "the profile has its name" '"default"'
+run 0 "golden ids calibrate the f32 model" calibrate "$work/out/f32.sipo" --length 2048 \
+    --ids "$golden/calibration_ids.bin" --profile golden --dump-log-decay "$work/log_decay" \
+    --dump-table "$work/table" --json
+is_json "calibrate --json is JSON"
+close_to "the log decays are the golden ones" "$work/log_decay" \
+    "$golden/mamba1_calibration_log_decay.bin" 1e-3
+run 2 "a bad profile name is wrong usage" calibrate "$model" --text "$calibration_text" \
+    --profile 'a b'
+run 2 "ids without a length are wrong usage" calibrate "$model" --ids "$golden/calibration_ids.bin"
+run 1 "too little text is an error" calibrate "$model" --text "$checkpoint/config.json"
+
+before=$(cksum <"$model")
+files_before=$(files_in_out)
+"$sipo" calibrate "$model" --text "$calibration_text" --sequences 300 --threads 1 \
+    --profile interrupted >"$work/stdout" 2>"$work/stderr" &
+process=$!
+sleep 1
+kill -INT "$process"
+wait "$process"
+[ $? -eq 130 ]
+result "Ctrl-C ends a calibration with 130" $?
+[ "$before" = "$(cksum <"$model")" ]
+result "Ctrl-C leaves the model as it was" $?
+[ "$files_before" = "$(files_in_out)" ]
+result "Ctrl-C leaves no other file" $?
+
+echo "# Generate"
+run 0 "a prompt is continued" generate "$model" --prompt "It was a dark and" --max-tokens 12
+cp "$work/stdout" "$work/first"
+complains "the statistics are on standard error" "5 prompt tokens\|prompt tokens, .* tok/s"
+run 0 "one thread continues it too" generate "$model" --prompt "It was a dark and" \
+    --max-tokens 12 --threads 1 --quiet
+cmp -s "$work/stdout" "$work/first"
+result "the threads do not change the text" $?
+[ ! -s "$work/stderr" ]
+result "--quiet is quiet" $?
+run 0 "a seed is taken" generate "$model" --prompt "She said" --max-tokens 12 --temperature 0.9 \
+    --top-k 40 --top-p 0.95 --seed 7 --repetition-penalty 1.1 --json
+is_json "generate --json is JSON"
+run 0 "longmamba and a prompt file are taken" generate "$model" --max-tokens 4 \
+    --prompt-file "$checkpoint/config.json" --context longmamba --global-threshold 1e-5
+printf 'Standard input' | "$sipo" generate "$model" - --max-tokens 2 >"$work/stdout" \
+    2>"$work/stderr"
+result "standard input is taken" $?
+run 1 "a profile that is not there is an error" generate "$model" --prompt a --context longmamba \
+    --profile none
+run 1 "a layer that is not there is an error" generate "$model" --prompt a --context decimamba \
+    --layers 4,8
+run 1 "an empty prompt is an error" generate "$model" --prompt ''
+run 2 "no prompt is wrong usage" generate "$model"
+run 2 "two prompts are wrong usage" generate "$model" --prompt a --prompt-file b
+
+echo "# Score"
+ids=$golden/mamba1_short_ids.bin
+run 0 "golden ids are scored" score "$work/out/f32.sipo" --ids "$ids" --nll "$work/nll" \
+    --last 8 --logits "$work/logits" --kept "$work/kept"
+close_to "their likelihoods are the golden ones" "$work/nll" "$golden/mamba1_short_nll.bin" 1e-3
+close_to "their logits are the golden ones" "$work/logits" \
+    "$golden/mamba1_short_last8_logits.bin" 1e-3
+[ "$(wc -c <"$work/kept")" -eq 2048 ]
+result "all tokens are kept" $?
+run 0 "decimamba drops tokens" score "$work/out/f32.sipo" --ids "$golden/mamba1_long_ids.bin" \
+    --context decimamba --layers 3,5 --decimation-rate 0.5 --decimation-capacity 2000 \
+    --kept "$work/kept"
+cmp -s "$work/kept" "$golden/mamba1_long_kept.bin"
+result "it keeps the golden ones" $?
+run 0 "the tail of decimamba is scored" score "$model" --ids "$ids" --context decimamba \
+    --protected-tail 101 --decimation-capacity 200 --json
+is_json "score --json is JSON"
+says "as many as the tail allows" '"scored": 100'
+run 1 "decimamba without a tail is an error" score "$model" --ids "$ids" --context decimamba
+run 2 "ids and text are wrong usage" score "$model" --ids "$ids" --text "$heldout_text"
+run 1 "bytes that are no ids are an error" score "$model" --ids "$checkpoint/config.json"
+
+echo "# Evaluate"
+run 0 "the passkey evaluation runs" eval passkey "$model" --noise "$heldout_text" \
+    --lengths 1024,2048 --depths .5,1 --samples 1 --methods none,longmamba --by-depth
+says "the model finds the key at its training length" "^2048  *1.00 "
+run 0 "the passkey evaluation prints JSON" eval passkey "$model" --noise "$heldout_text" \
+    --lengths 512 --depths 1 --samples 1 --json
+is_json "eval passkey --json is JSON"
+run 1 "a length that is too short is an error" eval passkey "$model" --noise "$heldout_text" \
+    --lengths 10
+run 2 "an unknown method is wrong usage" eval passkey "$model" --noise "$heldout_text" \
+    --methods none,long
+run 0 "the perplexity evaluation runs" eval perplexity "$model" --text "$heldout_text" \
+    --lengths 512,1024 --windows 2 --methods none,decimamba
+run 0 "the perplexity evaluation prints JSON" eval perplexity "$model" --text "$heldout_text" \
+    --lengths 256 --windows 1 --json
+is_json "eval perplexity --json is JSON"
+run 2 "a window that is not longer than what is scored is wrong usage" eval perplexity "$model" \
+    --text "$heldout_text" --lengths 100
+run 0 "the speed is measured" bench "$model" --prompt 64 --generate 4 --repeats 2
+run 0 "the speed is measured as JSON" bench "$model" --prompt 64 --generate 4 --repeats 1 --json
+is_json "bench --json is JSON"
+
+echo "# Output that cannot be written"
+files_before=$(files_in_out)
+run 1 "a folder that is not there is an error" import "$checkpoint" "$work/out/none/model.sipo"
+run 1 "scores in a folder that is not there are an error" score "$model" --ids "$ids" \
+    --nll "$work/out/none/nll"
+(
+    trap '' XFSZ
+    ulimit -f 1
+    exec "$sipo" import "$checkpoint" "$work/out/large.sipo" --store raw
+) >/dev/null 2>&1
+[ $? -eq 1 ]
+result "a file that grows too large is an error" $?
+(
+    trap '' XFSZ
+    ulimit -f 1
+    exec "$sipo" score "$model" --ids "$ids" --logits "$work/out/large.f32" --last 8
+) >/dev/null 2>&1
+[ $? -eq 1 ]
+result "logits that grow too large are an error" $?
+[ "$files_before" = "$(files_in_out)" ]
+result "no partial file is left" $?
+if [ -c /dev/full ]; then
+    "$sipo" info "$model" >/dev/full 2>"$work/stderr"
+    [ $? -eq 1 ]
+    result "a full disk behind standard output is an error" $?
+else
+    skip "a full disk behind standard output is an error" "no /dev/full"
+fi
+
+echo "1..$count"
+[ "$failures" -eq 0 ] || echo "# $failures of $count failed"
+[ "$failures" -eq 0 ]
