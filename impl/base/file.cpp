@@ -85,8 +85,8 @@ fs::path temporary_name() {
 }
 
 void sync_directory(const fs::path& directory) {
-    const Descriptor handle(retry(
-        [&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+    const Descriptor handle(
+        retry([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
     if (handle.get() < 0) fail_with_errno("open", directory, errno);
     // Some file systems have nothing to flush for a directory and say EINVAL.
     if (retry([&] { return fsync(handle.get()); }) != 0 && errno != EINVAL) {
@@ -112,8 +112,8 @@ void Descriptor::reset() noexcept {
 
 Descriptor open_regular_file(const fs::path& path) {
     // Without O_NONBLOCK, opening a FIFO waits for a writer.
-    Descriptor file(retry(
-        [&] { return ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); }));
+    Descriptor file(
+        retry([&] { return ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); }));
     if (file.get() < 0) fail_with_errno("open", path, errno);
     const mode_t mode = status_of(file, path).st_mode;
     if (!S_ISREG(mode)) fail(Code::io_error, path.string(), " is ", kind_of(mode));
@@ -145,7 +145,8 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 std::string read_text_file(const fs::path& path, std::size_t limit) {
     const MappedFile file(path);
     if (file.size() > limit) {
-        fail(Code::unsupported, path.string(), " has ", file.size(), " bytes; the limit is ", limit);
+        fail(Code::unsupported, path.string(), " has ", file.size(), " bytes; the limit is ",
+             limit);
     }
     std::string text(file.size(), '\0');
     std::transform(file.bytes().begin(), file.bytes().end(), text.begin(),
@@ -187,7 +188,8 @@ void AtomicFile::create_temporary() {
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-        const ssize_t count = retry([&] { return ::write(file_.get(), bytes.data(), bytes.size()); });
+        const ssize_t count =
+            retry([&] { return ::write(file_.get(), bytes.data(), bytes.size()); });
         if (count <= 0) fail_with_errno("write", target_, count < 0 ? errno : ENOSPC);
         position_ += static_cast<std::uint64_t>(count);
         bytes = bytes.subspan(static_cast<std::size_t>(count));

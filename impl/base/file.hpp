@@ -57,9 +57,9 @@ private:
 // Reads a whole file that may hold at most `limit` bytes; a larger one is Code::unsupported.
 [[nodiscard]] std::string read_text_file(const std::filesystem::path& path, std::size_t limit);
 
-// Writes a file that appears under its name complete, or not at all: the bytes go to a temporary file
-// in the same directory, which commit() puts in place. Without commit() the old file stays untouched.
-// A symbolic link is followed, so that the file it points to is the one replaced.
+// Writes a file that appears under its name complete, or not at all: the bytes go to a temporary
+// file in the same directory, which commit() puts in place. Without commit() the old file stays
+// untouched. A symbolic link is followed, so that the file it points to is the one replaced.
 class AtomicFile {
 public:
     explicit AtomicFile(const std::filesystem::path& path);

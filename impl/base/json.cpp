@@ -9,8 +9,8 @@
 namespace sipo {
 namespace {
 
-// Builds the value from the parser's events; the parser itself keeps no stack of calls, so depth costs
-// nothing until a value is copied or compared. Destroying one is iterative as well.
+// Builds the value from the parser's events; the parser itself keeps no stack of calls, so depth
+// costs nothing until a value is copied or compared. Destroying one is iterative as well.
 class Builder final : public nlohmann::json_sax<Json> {
 public:
     Builder(const std::string& source, int max_depth) : source_(source), max_depth_(max_depth) {}
@@ -21,7 +21,9 @@ public:
     bool boolean(bool value) override { return put(value); }
     bool number_integer(number_integer_t value) override { return put(value); }
     bool number_unsigned(number_unsigned_t value) override { return put(value); }
-    bool number_float(number_float_t value, const string_t& /*text*/) override { return put(value); }
+    bool number_float(number_float_t value, const string_t& /*text*/) override {
+        return put(value);
+    }
     bool string(string_t& value) override { return put(std::move(value)); }
     bool binary(binary_t& /*value*/) override { return false; }
 
@@ -32,7 +34,8 @@ public:
 
     bool key(string_t& name) override {
         const auto [member, is_new] = open_.back()->emplace(name, nullptr);
-        if (!is_new) fail(Code::corrupt_file, source_, ": the key ", quote(name), " is given twice");
+        if (!is_new)
+            fail(Code::corrupt_file, source_, ": the key ", quote(name), " is given twice");
         member_ = &*member;
         return true;
     }
@@ -152,7 +155,8 @@ std::int64_t json_integer(const Json& value, const std::string& what) {
     constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     if (value.is_number_unsigned()) {
         const auto number = value.get<std::uint64_t>();
-        if (number > largest) fail(Code::corrupt_file, what, " is ", number, ", which is too large");
+        if (number > largest)
+            fail(Code::corrupt_file, what, " is ", number, ", which is too large");
         return static_cast<std::int64_t>(number);
     }
     if (!value.is_number_integer()) fail(Code::corrupt_file, what, " is not an integer");

@@ -20,8 +20,8 @@ inline constexpr int json_depth_limit = 64;
 [[nodiscard]] Json parse_json(std::string_view text, const std::string& source,
                               int max_depth = json_depth_limit);
 
-// Typed access to the members of an object. A member that is absent or null counts as not given; one
-// of another type is Code::corrupt_file with the source and the key in the message.
+// Typed access to the members of an object. A member that is absent or null counts as not given;
+// one of another type is Code::corrupt_file with the source and the key in the message.
 class JsonObject {
 public:
     // Keeps a reference to `value`, which must be an object.

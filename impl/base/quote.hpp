@@ -6,8 +6,8 @@
 
 namespace sipo {
 
-// In quotes, with '?' for whatever is not printable ASCII, cut off when long. Not called `quoted`, for
-// argument-dependent lookup would find std::quoted first.
+// In quotes, with '?' for whatever is not printable ASCII, cut off when long. Not called `quoted`,
+// for argument-dependent lookup would find std::quoted first.
 [[nodiscard]] inline std::string quote(std::string_view text) {
     constexpr std::size_t longest = 120;
     std::string result = "\"";

@@ -85,8 +85,8 @@ void add_layer(SpecList& specs, const Architecture& a) {
 
 void validate(const Architecture& a) {
     if (a.family != Family::mamba1 && a.family != Family::mamba2) {
-        fail(Code::unsupported, "family is ", static_cast<int>(a.family), "; it must be 1 (mamba) or ",
-             "2 (mamba2)");
+        fail(Code::unsupported, "family is ", static_cast<int>(a.family),
+             "; it must be 1 (mamba) or ", "2 (mamba2)");
     }
     check_range("n_layers", a.n_layers, 1, 4096);
     check_range("d_model", a.d_model, 1, 65536);

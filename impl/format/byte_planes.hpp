@@ -1,5 +1,6 @@
-// Byte planes: the bytes of an array of elements sorted by their place in the element. The upper byte of
-// bf16 weights holds most of the exponent and packs well; the lower one is noise, and apart it does no harm.
+// Byte planes: the bytes of an array of elements sorted by their place in the element. The upper
+// byte of bf16 weights holds most of the exponent and packs well; the lower one is noise, and apart
+// it does no harm.
 #pragma once
 
 #include <cstddef>

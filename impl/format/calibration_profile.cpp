@@ -28,7 +28,8 @@ void check_lengths(const CalibrationProfile& profile) {
     const auto& lengths = profile.lengths;
     const bool ascending =
         std::adjacent_find(lengths.begin(), lengths.end(), std::greater_equal<>()) == lengths.end();
-    if (lengths.empty() || lengths.size() > max_table_lengths || lengths.front() < 1 || !ascending) {
+    if (lengths.empty() || lengths.size() > max_table_lengths || lengths.front() < 1 ||
+        !ascending) {
         fail(Code::invalid_argument, "profile ", quote(profile.name), ": lengths must be 1 to ",
              max_table_lengths, " positive numbers, strictly ascending");
     }

@@ -1,4 +1,5 @@
-// What LongMamba's calibration measured on one model (methods.md section 3), stored in its container.
+// What LongMamba's calibration measured on one model (methods.md section 3), stored in its
+// container.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@ struct CalibrationProfile {
     std::int64_t sequences = 0;        // how many were averaged
     double clamp = 0.0;                // the share C of clamped steps; 0 = off
     std::int64_t layers = 0;
-    std::int64_t channels = 0;         // Architecture::delta_channels()
+    std::int64_t channels = 0;           // Architecture::delta_channels()
     std::vector<std::int64_t> lengths;   // S of the threshold table, strictly ascending
     std::vector<float> log_decay;        // [layers, channels]
     std::vector<float> threshold_table;  // [layers, channels, lengths]
@@ -21,8 +22,8 @@ struct CalibrationProfile {
     bool operator==(const CalibrationProfile&) const = default;
 };
 
-// Throws Code::invalid_argument naming the field: sizes that disagree, lengths not ascending, a clamp
-// outside [0, 1), a NaN, a threshold below zero or not finite.
+// Throws Code::invalid_argument naming the field: sizes that disagree, lengths not ascending, a
+// clamp outside [0, 1), a NaN, a threshold below zero or not finite.
 void validate(const CalibrationProfile& profile);
 
 }  // namespace sipo

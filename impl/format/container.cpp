@@ -16,7 +16,8 @@ namespace {
 
 std::string text_of(std::span<const std::int64_t> shape) {
     std::string text = "[";
-    for (const std::int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+    for (const std::int64_t size : shape)
+        text += (text.size() > 1 ? ", " : "") + std::to_string(size);
     return text + "]";
 }
 
@@ -31,8 +32,11 @@ std::vector<std::size_t> starts_of(const Payload& payload) {
 
 struct Container::State {
     State(MappedFile mapped, std::string name)
-        : file(std::move(mapped)), source(std::move(name)), header(open_header(file.bytes(), source)) {
-        for (const TensorEntry& tensor : header.contents.tensors) by_name.emplace(tensor.name, &tensor);
+        : file(std::move(mapped)),
+          source(std::move(name)),
+          header(open_header(file.bytes(), source)) {
+        for (const TensorEntry& tensor : header.contents.tensors)
+            by_name.emplace(tensor.name, &tensor);
     }
 
     [[nodiscard]] std::span<const std::byte> checked_bytes(const Frame& frame,
@@ -126,15 +130,16 @@ CalibrationProfile Container::profile(std::string_view name) const {
         fail(Code::not_found, state_->source, " has no calibration profile ", quote(name),
              known.empty() ? "; it has none" : "; it has " + known);
     }
-    CalibrationProfile profile{.name = entry->name,
-                               .training_length = entry->training_length,
-                               .sequences = entry->sequences,
-                               .clamp = entry->clamp,
-                               .layers = entry->layers,
-                               .channels = entry->channels,
-                               .lengths = entry->lengths,
-                               .log_decay = state_->read_floats(entry->log_decay, name),
-                               .threshold_table = state_->read_floats(entry->threshold_table, name)};
+    CalibrationProfile profile{
+        .name = entry->name,
+        .training_length = entry->training_length,
+        .sequences = entry->sequences,
+        .clamp = entry->clamp,
+        .layers = entry->layers,
+        .channels = entry->channels,
+        .lengths = entry->lengths,
+        .log_decay = state_->read_floats(entry->log_decay, name),
+        .threshold_table = state_->read_floats(entry->threshold_table, name)};
     try {
         validate(profile);
     } catch (const Error& error) {
@@ -190,9 +195,9 @@ std::vector<std::byte> Container::read(const TensorEntry& entry, ThreadPool& poo
 std::optional<std::span<const std::byte>> Container::raw_view(const TensorEntry& entry) const {
     const auto& frames = entry.payload.frames;
     if (entry.payload.encoding != Encoding::raw || frames.empty()) return std::nullopt;
-    const auto gap = std::adjacent_find(frames.begin(), frames.end(), [](const Frame& a, const Frame& b) {
-        return a.offset + a.stored_bytes != b.offset;
-    });
+    const auto gap = std::adjacent_find(
+        frames.begin(), frames.end(),
+        [](const Frame& a, const Frame& b) { return a.offset + a.stored_bytes != b.offset; });
     if (gap != frames.end()) return std::nullopt;
     return state_->file.bytes().subspan(frames.front().offset, entry.payload.raw_bytes);
 }

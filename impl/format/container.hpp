@@ -1,5 +1,6 @@
-// Reads a .sipo container. Nothing in the file is trusted: opening checks the structure, and reading a
-// frame checks its bytes. All members are const and may be called from several threads at once.
+// Reads a .sipo container. Nothing in the file is trusted: opening checks the structure, and
+// reading a frame checks its bytes. All members are const and may be called from several threads at
+// once.
 #pragma once
 
 #include <cstddef>
@@ -46,9 +47,9 @@ public:
     [[nodiscard]] const TensorEntry& require(std::string_view name,
                                              std::span<const std::int64_t> shape) const;
 
-    // The frames of a compressed tensor hold whole rows (slices of the first dimension) as ContainerWriter
-    // cuts them, so that a loader can convert each on its own; only rows above 4 MiB are split. Another
-    // writer may have cut elsewhere: raw_bytes of each frame is what counts.
+    // The frames of a compressed tensor hold whole rows (slices of the first dimension) as
+    // ContainerWriter cuts them, so that a loader can convert each on its own; only rows above 4
+    // MiB are split. Another writer may have cut elsewhere: raw_bytes of each frame is what counts.
     [[nodiscard]] static std::size_t frame_count(const TensorEntry& entry) noexcept {
         return entry.payload.frames.size();
     }
@@ -58,9 +59,10 @@ public:
     void read(const TensorEntry& entry, ThreadPool& pool, std::span<std::byte> out) const;
     [[nodiscard]] std::vector<std::byte> read(const TensorEntry& entry, ThreadPool& pool) const;
 
-    // The tensor's bytes in the mapping, valid while the container lives; nothing unless stored raw and in
-    // one piece. The bytes are unchecked: call verify() first where damage must not pass.
-    [[nodiscard]] std::optional<std::span<const std::byte>> raw_view(const TensorEntry& entry) const;
+    // The tensor's bytes in the mapping, valid while the container lives; nothing unless stored raw
+    // and in one piece. The bytes are unchecked: call verify() first where damage must not pass.
+    [[nodiscard]] std::optional<std::span<const std::byte>> raw_view(
+        const TensorEntry& entry) const;
     // Checks the stored bytes against their checksums, in parallel. Code::corrupt_file on damage.
     void verify(const TensorEntry& entry, ThreadPool& pool) const;
 

@@ -1,5 +1,5 @@
-// Writes a .sipo container in one streaming pass. The file appears when commit() returns; a writer that
-// is destroyed before leaves nothing behind.
+// Writes a .sipo container in one streaming pass. The file appears when commit() returns; a writer
+// that is destroyed before leaves nothing behind.
 #pragma once
 
 #include <cstddef>

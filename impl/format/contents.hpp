@@ -19,9 +19,9 @@ enum class Encoding : std::uint8_t {
 
 // An independently readable piece of a payload. `checksum` is the XXH3-64 of the stored bytes.
 struct Frame {
-    std::uint64_t offset = 0;        // in the file, a multiple of 64
+    std::uint64_t offset = 0;  // in the file, a multiple of 64
     std::uint64_t stored_bytes = 0;
-    std::uint64_t raw_bytes = 0;     // at most 4 MiB
+    std::uint64_t raw_bytes = 0;  // at most 4 MiB
     std::uint64_t checksum = 0;
     bool operator==(const Frame&) const = default;
 };

@@ -16,10 +16,10 @@ void set(ZSTD_CCtx* context, ZSTD_cParameter parameter, int value) {
     if (ZSTD_isError(result)) fail(Code::internal, "zstd: ", ZSTD_getErrorName(result));
 }
 
-// Weights do not repeat, so a match found in them is an accident that costs more than it saves: at every
-// level from 1 to 19, planes come out 2 to 6 % larger and decode up to half as fast as with almost no
-// search. The smallest table and the longest minimal match leave the work to the entropy coder, and still
-// find the long runs of constant tensors.
+// Weights do not repeat, so a match found in them is an accident that costs more than it saves: at
+// every level from 1 to 19, planes come out 2 to 6 % larger and decode up to half as fast as with
+// almost no search. The smallest table and the longest minimal match leave the work to the entropy
+// coder, and still find the long runs of constant tensors.
 void choose_entropy_coding(ZSTD_CCtx* context) {
     set(context, ZSTD_c_strategy, ZSTD_fast);
     set(context, ZSTD_c_minMatch, 7);
@@ -50,8 +50,8 @@ std::vector<std::byte> FrameEncoder::encode(std::span<const std::byte> raw, Enco
 
 std::vector<std::byte> FrameEncoder::compress(std::span<const std::byte> bytes) {
     std::vector<std::byte> stored(ZSTD_compressBound(bytes.size()));
-    const std::size_t size = ZSTD_compress2(context_.get(), stored.data(), stored.size(),
-                                            bytes.data(), bytes.size());
+    const std::size_t size =
+        ZSTD_compress2(context_.get(), stored.data(), stored.size(), bytes.data(), bytes.size());
     if (ZSTD_isError(size)) fail(Code::internal, "zstd: ", ZSTD_getErrorName(size));
     stored.resize(size);
     return stored;
@@ -81,8 +81,8 @@ void FrameDecoder::decompress(std::span<const std::byte> stored, std::span<std::
     if (stated != out.size()) {
         fail(Code::corrupt_file, "a zstd frame does not hold the ", out.size(), " bytes it should");
     }
-    const std::size_t size = ZSTD_decompressDCtx(context_.get(), out.data(), out.size(),
-                                                 stored.data(), stored.size());
+    const std::size_t size =
+        ZSTD_decompressDCtx(context_.get(), out.data(), out.size(), stored.data(), stored.size());
     if (ZSTD_isError(size)) fail(Code::corrupt_file, "zstd: ", ZSTD_getErrorName(size));
     if (size != out.size()) fail(Code::corrupt_file, "zstd: a frame ends early");
 }

@@ -1,5 +1,5 @@
-// One frame's bytes, encoded for the file and back. An encoder or decoder serves one thread at a time and
-// keeps its buffers for the next frame.
+// One frame's bytes, encoded for the file and back. An encoder or decoder serves one thread at a
+// time and keeps its buffers for the next frame.
 #pragma once
 
 #include <zstd.h>

@@ -1,5 +1,5 @@
-// The FlatBuffers header, translated to and from Contents. Reading believes nothing: what comes out has
-// been checked against the file's size and the limits of layout.hpp.
+// The FlatBuffers header, translated to and from Contents. Reading believes nothing: what comes out
+// has been checked against the file's size and the limits of layout.hpp.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ namespace sipo {
 [[nodiscard]] Contents parse_header(std::span<const std::byte> header, std::uint64_t payload_end,
                                     const std::string& source);
 
-// The rules that hold between the parts: names, shapes, frames, profiles. Throws Code::corrupt_file, or
-// what validate(Architecture) throws.
+// The rules that hold between the parts: names, shapes, frames, profiles. Throws
+// Code::corrupt_file, or what validate(Architecture) throws.
 void check_contents(const Contents& contents, std::uint64_t payload_end, const std::string& source);
 
 struct OpenedHeader {

@@ -11,10 +11,11 @@ using flatbuffers::FlatBufferBuilder;
 using flatbuffers::Offset;
 
 Offset<schema::Architecture> build(FlatBufferBuilder& out, const Architecture& a) {
-    return schema::CreateArchitecture(
-        out, static_cast<schema::Family>(a.family), a.n_layers, a.d_model, a.d_inner, a.d_state,
-        a.d_conv, a.dt_rank, a.n_heads, a.head_dim, a.n_groups, a.vocab_size, a.norm_eps, a.delta_min,
-        a.delta_max, a.tied_head, a.conv_bias, a.linear_bias, a.end_of_text, a.training_length);
+    return schema::CreateArchitecture(out, static_cast<schema::Family>(a.family), a.n_layers,
+                                      a.d_model, a.d_inner, a.d_state, a.d_conv, a.dt_rank,
+                                      a.n_heads, a.head_dim, a.n_groups, a.vocab_size, a.norm_eps,
+                                      a.delta_min, a.delta_max, a.tied_head, a.conv_bias,
+                                      a.linear_bias, a.end_of_text, a.training_length);
 }
 
 Offset<schema::Provenance> build(FlatBufferBuilder& out, const Provenance& provenance) {
@@ -39,7 +40,8 @@ Offset<schema::Tensor> build(FlatBufferBuilder& out, const TensorEntry& tensor) 
     const auto name = out.CreateString(tensor.name);
     const auto shape = out.CreateVector(tensor.shape);
     const auto payload = build(out, tensor.payload);
-    return schema::CreateTensor(out, name, static_cast<schema::DType>(tensor.dtype), shape, payload);
+    return schema::CreateTensor(out, name, static_cast<schema::DType>(tensor.dtype), shape,
+                                payload);
 }
 
 Offset<schema::Blob> build(FlatBufferBuilder& out, const BlobEntry& blob) {
@@ -54,8 +56,8 @@ Offset<schema::Profile> build(FlatBufferBuilder& out, const ProfileEntry& profil
     const auto log_decay = build(out, profile.log_decay);
     const auto threshold_table = build(out, profile.threshold_table);
     return schema::CreateProfile(out, name, profile.training_length, profile.sequences,
-                                 profile.clamp, profile.layers, profile.channels, lengths, log_decay,
-                                 threshold_table);
+                                 profile.clamp, profile.layers, profile.channels, lengths,
+                                 log_decay, threshold_table);
 }
 
 template <typename Table, typename Entry>

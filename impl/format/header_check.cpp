@@ -25,7 +25,8 @@ public:
         names.clear();
         for (const BlobEntry& blob : contents.blobs) {
             check_name(names, blob.name);
-            if (blob.payload.raw_bytes > max_blob_bytes) damaged(blob.name, "is larger than 64 MiB");
+            if (blob.payload.raw_bytes > max_blob_bytes)
+                damaged(blob.name, "is larger than 64 MiB");
             check(blob.payload, 1, blob.name);
         }
         names.clear();
@@ -83,9 +84,10 @@ private:
         }
         constexpr std::int64_t element = sizeof(float);
         const auto lengths = static_cast<std::int64_t>(profile.lengths.size());
-        const std::initializer_list<std::int64_t> decay = {profile.layers, profile.channels, element};
-        const std::initializer_list<std::int64_t> table = {profile.layers, profile.channels, lengths,
+        const std::initializer_list<std::int64_t> decay = {profile.layers, profile.channels,
                                                            element};
+        const std::initializer_list<std::int64_t> table = {profile.layers, profile.channels,
+                                                           lengths, element};
         if (lengths == 0 || product(decay, profile.name) != profile.log_decay.raw_bytes ||
             product(table, profile.name) != profile.threshold_table.raw_bytes) {
             damaged(profile.name, "has tables of another size than its shape says");
@@ -99,7 +101,7 @@ private:
         for (const Frame& frame : payload.frames) {
             check(frame, payload.encoding, element_bytes, name);
             sum += frame.raw_bytes;  // cannot wrap: fewer than 2^58 frames of at most 2^22
-            frames_.push_back({frame.offset, frame.offset + frame.stored_bytes});
+            frames_.emplace_back(frame.offset, frame.offset + frame.stored_bytes);
         }
         if (sum != payload.raw_bytes) damaged(name, "has frames that do not add up to its size");
         raw_total_ += sum;
@@ -151,7 +153,8 @@ private:
 
 }  // namespace
 
-void check_contents(const Contents& contents, std::uint64_t payload_end, const std::string& source) {
+void check_contents(const Contents& contents, std::uint64_t payload_end,
+                    const std::string& source) {
     Checker(payload_end, source).check(contents);
 }
 

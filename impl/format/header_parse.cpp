@@ -99,7 +99,8 @@ private:
     }
 
     [[nodiscard]] Payload parse(const schema::Payload& payload, const std::string& name) {
-        if (payload.encoding() > schema::Encoding::MAX) unknown(name, "encoding", payload.encoding());
+        if (payload.encoding() > schema::Encoding::MAX)
+            unknown(name, "encoding", payload.encoding());
         Payload result{.encoding = static_cast<Encoding>(payload.encoding()),
                        .raw_bytes = payload.raw_bytes(),
                        .frames = {}};
@@ -140,7 +141,8 @@ private:
         fail(Code::corrupt_file, source_, ": ", count, " ", what, " where at most ", limit, " fit");
     }
 
-    // FlatBuffers' verifier checks where a vector starts, but not that its 8-byte elements are aligned.
+    // FlatBuffers' verifier checks where a vector starts, but not that its 8-byte elements are
+    // aligned.
     template <typename List>
     void check_aligned(const List& list, const std::string& name) const {
         const auto address = reinterpret_cast<std::uintptr_t>(list.Data());
@@ -178,7 +180,8 @@ OpenedHeader open_header(std::span<const std::byte> file, const std::string& sou
     const Prelude prelude = decode_prelude(file, source);
     const auto header = file.subspan(prelude.header_offset, prelude.header_bytes);
     if (checksum_of(header) != prelude.header_checksum) {
-        fail(Code::corrupt_file, source, ": the checksum of the header is wrong; the file is damaged");
+        fail(Code::corrupt_file, source,
+             ": the checksum of the header is wrong; the file is damaged");
     }
     return {prelude, parse_header(header, prelude.header_offset, source)};
 }

@@ -11,8 +11,8 @@
 namespace sipo {
 namespace {
 
-// A byte above 127, a CR LF pair and a lone LF: a transfer that strips the eighth bit, re-encodes text
-// or rewrites line ends does not leave them alone.
+// A byte above 127, a CR LF pair and a lone LF: a transfer that strips the eighth bit, re-encodes
+// text or rewrites line ends does not leave them alone.
 constexpr std::array<unsigned char, 8> magic = {0x89, 'S', 'I', 'P', 'O', '\r', '\n', '\n'};
 
 // Byte for byte as it lies in the file.
@@ -33,7 +33,8 @@ std::uint64_t own_checksum(const StoredPrelude& prelude) {
 }
 
 void check_magic(std::span<const std::byte> file, const std::string& source) {
-    if (file.size() >= magic.size() && std::memcmp(file.data(), magic.data(), magic.size()) == 0) return;
+    if (file.size() >= magic.size() && std::memcmp(file.data(), magic.data(), magic.size()) == 0)
+        return;
     constexpr std::string_view name = "SIPO";
     const auto start = file.first(std::min<std::size_t>(file.size(), magic.size()));
     const bool named = std::search(start.begin(), start.end(), name.begin(), name.end(),
@@ -41,7 +42,8 @@ void check_magic(std::span<const std::byte> file, const std::string& source) {
                                        return static_cast<char>(byte) == letter;
                                    }) != start.end();
     if (named) {
-        fail(Code::corrupt_file, source, ": the first bytes are damaged, as by a transfer in text mode");
+        fail(Code::corrupt_file, source,
+             ": the first bytes are damaged, as by a transfer in text mode");
     }
     fail(Code::corrupt_file, source, " is not a .sipo file");
 }
@@ -84,7 +86,8 @@ Prelude decode_prelude(std::span<const std::byte> file, const std::string& sourc
     if (!aligned || stored.header_offset < prelude_bytes || stored.header_offset > file.size() ||
         stored.header_bytes > file.size() - stored.header_offset) {
         fail(Code::corrupt_file, source, " is cut short or damaged: a header of ",
-             stored.header_bytes, " bytes at ", stored.header_offset, " in a file of ", file.size());
+             stored.header_bytes, " bytes at ", stored.header_offset, " in a file of ",
+             file.size());
     }
     if (stored.header_bytes > max_header_bytes) {
         fail(Code::corrupt_file, source, ": a header of ", stored.header_bytes,

@@ -1,5 +1,5 @@
-// The outer layout of a .sipo file: a fixed prelude of 64 bytes, the payloads, the header last, so that a
-// file is written in one pass. The prelude is the same in all versions.
+// The outer layout of a .sipo file: a fixed prelude of 64 bytes, the payloads, the header last, so
+// that a file is written in one pass. The prelude is the same in all versions.
 #pragma once
 
 #include <array>
@@ -11,7 +11,8 @@
 
 namespace sipo {
 
-static_assert(std::endian::native == std::endian::little, "containers are read and written as they lie");
+static_assert(std::endian::native == std::endian::little,
+              "containers are read and written as they lie");
 
 inline constexpr std::uint32_t format_major = 1;  // a reader refuses a newer one
 inline constexpr std::uint32_t format_minor = 0;  // a reader ignores what a newer one adds
@@ -24,7 +25,8 @@ inline constexpr std::uint64_t max_frame_bytes = std::uint64_t{4} << 20;
 inline constexpr std::uint64_t max_header_bytes = std::uint64_t{64} << 20;
 inline constexpr std::uint64_t max_blob_bytes = std::uint64_t{64} << 20;
 inline constexpr std::uint64_t free_expansion_bytes = std::uint64_t{256} << 20;
-inline constexpr std::uint64_t max_expansion = 256;  // raw bytes for a byte of the file, beyond that
+inline constexpr std::uint64_t max_expansion =
+    256;  // raw bytes for a byte of the file, beyond that
 inline constexpr std::size_t max_name_bytes = 255;
 inline constexpr std::size_t max_dimensions = 8;
 inline constexpr std::size_t max_table_lengths = 4096;
@@ -41,7 +43,8 @@ struct Prelude {
 
 [[nodiscard]] std::array<std::byte, prelude_bytes> encode_prelude(const Prelude& prelude);
 
-// Checks magic, checksum, version, and that the header lies inside `file`. `source` is for messages.
+// Checks magic, checksum, version, and that the header lies inside `file`. `source` is for
+// messages.
 [[nodiscard]] Prelude decode_prelude(std::span<const std::byte> file, const std::string& source);
 
 // XXH3-64.

@@ -12,8 +12,8 @@
 namespace sipo {
 namespace {
 
-// Small enough for a decoder's buffers to stay in a core's own cache, large enough that the cost of a
-// frame does not show. zstd packs weights no better in larger ones.
+// Small enough for a decoder's buffers to stay in a core's own cache, large enough that the cost of
+// a frame does not show. zstd packs weights no better in larger ones.
 constexpr std::size_t usual_frame_bytes = std::size_t{1} << 20;
 
 // Raw frames follow each other without a gap, so that the tensor is one piece in the mapping: their
@@ -38,7 +38,8 @@ Payload PayloadWriter::write(std::span<const std::byte> bytes, Encoding encoding
     const std::size_t frames = ceil_div(bytes.size(), frame_bytes);
     const std::size_t batch = 4 * static_cast<std::size_t>(pool_.size());
     const auto raw_frame = [&](std::size_t i) {
-        return bytes.subspan(i * frame_bytes, std::min(frame_bytes, bytes.size() - i * frame_bytes));
+        return bytes.subspan(i * frame_bytes,
+                             std::min(frame_bytes, bytes.size() - i * frame_bytes));
     };
     Payload payload{.encoding = encoding, .raw_bytes = bytes.size(), .frames = {}};
     std::vector<std::vector<std::byte>> encoded(batch);
@@ -82,7 +83,8 @@ void PayloadWriter::commit(const Contents& contents) {
     try {
         static_cast<void>(parse_header(header, offset, source_));
     } catch (const Error& error) {
-        fail(error.code() == Code::corrupt_file ? Code::invalid_argument : error.code(), error.what());
+        fail(error.code() == Code::corrupt_file ? Code::invalid_argument : error.code(),
+             error.what());
     }
     file_.write(header);
     file_.patch(0, encode_prelude({.header_offset = offset,

@@ -17,7 +17,8 @@ class PayloadWriter {
 public:
     PayloadWriter(const std::filesystem::path& path, int threads);
 
-    // Elements of `element_bytes` in rows of `row_bytes`, which are not split over frames when one fits.
+    // Elements of `element_bytes` in rows of `row_bytes`, which are not split over frames when one
+    // fits.
     [[nodiscard]] Payload write(std::span<const std::byte> bytes, Encoding encoding,
                                 std::size_t element_bytes, std::size_t row_bytes);
     // The same stored bytes as in the container mapped at `file`, at new offsets.

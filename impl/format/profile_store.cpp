@@ -48,8 +48,8 @@ void check_fit(const CalibrationProfile& profile, const Architecture& architectu
         return;
     }
     fail(Code::invalid_argument, "profile ", quote(profile.name), " is for ", profile.layers,
-         " layers of ", profile.channels, " channels; the model has ", architecture.n_layers, " of ",
-         architecture.delta_channels());
+         " layers of ", profile.channels, " channels; the model has ", architecture.n_layers,
+         " of ", architecture.delta_channels());
 }
 
 void copy_payloads(PayloadWriter& writer, std::span<const std::byte> file, Contents& contents) {
@@ -70,8 +70,8 @@ void store_profile(const std::filesystem::path& path, const CalibrationProfile& 
     auto [prelude, contents] = open_header(file.bytes(), path.string());
     if (prelude.minor > format_minor) {
         fail(Code::unsupported, path.string(), " has format version ", prelude.major, ".",
-             prelude.minor, "; this version of the library writes ", format_major, ".", format_minor,
-             " and would lose what is new");
+             prelude.minor, "; this version of the library writes ", format_major, ".",
+             format_minor, " and would lose what is new");
     }
     check_fit(profile, contents.architecture);
     std::erase_if(contents.profiles, [&](const ProfileEntry& p) { return p.name == profile.name; });

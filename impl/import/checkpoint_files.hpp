@@ -17,7 +17,8 @@ public:
     explicit CheckpointFiles(const std::filesystem::path& directory);
 
     // The tensors by name; an entry lives as long as this object.
-    [[nodiscard]] const std::map<std::string, const SafetensorsEntry*, std::less<>>& tensors() const {
+    [[nodiscard]] const std::map<std::string, const SafetensorsEntry*, std::less<>>& tensors()
+        const {
         return tensors_;
     }
 

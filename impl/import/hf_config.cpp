@@ -10,8 +10,8 @@
 namespace sipo {
 namespace {
 
-// Python writes an infinite time_step_limit as the bare word Infinity, which is no JSON. A huge number
-// of the same width takes its place, so that positions in messages stay true.
+// Python writes an infinite time_step_limit as the bare word Infinity, which is no JSON. A huge
+// number of the same width takes its place, so that positions in messages stay true.
 std::string without_infinity(std::string_view text) {
     constexpr std::string_view word = "Infinity";
     constexpr std::string_view number = "1e308   ";
@@ -43,13 +43,13 @@ Family family_of(const JsonObject& config) {
     const std::string type = config.text("model_type");
     if (type == "mamba") return Family::mamba1;
     if (type == "mamba2") return Family::mamba2;
-    unsupported(config, "model_type", quote(type), "\"mamba\" and \"mamba2\"");
+    unsupported(config, "model_type", quote(type), R"("mamba" and "mamba2")");
 }
 
 // Settings that change the arithmetic and that the engine knows in one value only.
 void check_settings(const JsonObject& config, Family family) {
     const std::string act = config.text("hidden_act", "silu");
-    if (act != "silu" && act != "swish") unsupported(config, "hidden_act", quote(act), "\"silu\"");
+    if (act != "silu" && act != "swish") unsupported(config, "hidden_act", quote(act), R"("silu")");
     if (!config.boolean("rms_norm", true)) unsupported(config, "rms_norm", "false", "true");
     if (family == Family::mamba2 && config.boolean("norm_before_gate", false)) {
         unsupported(config, "norm_before_gate", "true", "false");
@@ -100,7 +100,8 @@ void read_time_step_limit(const JsonObject& config, Architecture& a) {
 std::int32_t end_of_text_of(const JsonObject& config) {
     const Json* id = config.find("eos_token_id");
     if (id == nullptr) return 0;
-    if (id->is_array() && !id->empty()) id = &id->front();  // several may end a text; the first is it
+    if (id->is_array() && !id->empty())
+        id = &id->front();  // several may end a text; the first is it
     const std::int64_t value = json_integer(*id, config.source() + ": \"eos_token_id\"");
     if (value < 0 || value > INT32_MAX) {
         fail(Code::unsupported, config.source(), ": \"eos_token_id\" is ", value);

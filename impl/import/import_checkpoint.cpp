@@ -32,7 +32,8 @@ struct Match {
 
 std::string text_of(const std::vector<std::int64_t>& shape) {
     std::string text = "[";
-    for (const std::int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+    for (const std::int64_t size : shape)
+        text += (text.size() > 1 ? ", " : "") + std::to_string(size);
     return text + "]";
 }
 
@@ -84,7 +85,8 @@ void check_nothing_left(const Tensors& tensors, const std::vector<Match>& matche
 
 std::vector<Match> match_all(const Tensors& tensors, const Architecture& architecture) {
     std::vector<Match> matches;
-    for (const TensorSpec& spec : tensor_specs(architecture)) matches.push_back(match(tensors, spec));
+    for (const TensorSpec& spec : tensor_specs(architecture))
+        matches.push_back(match(tensors, spec));
     check_nothing_left(tensors, matches, architecture.tied_head);
     return matches;
 }

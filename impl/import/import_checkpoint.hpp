@@ -12,20 +12,21 @@
 namespace sipo {
 
 struct ImportOptions {
-    // Type of the matrices, f32 or bf16; everything else is stored as f32. When not given: bf16 if the
-    // checkpoint's matrices have two bytes an element, else f32.
+    // Type of the matrices, f32 or bf16; everything else is stored as f32. When not given: bf16 if
+    // the checkpoint's matrices have two bytes an element, else f32.
     std::optional<DType> weights;
     Store store = Store::zstd;
     int threads = 1;
-    // Tokens a sequence of the training had. Goes before config.json's training_length, which no public
-    // checkpoint has.
+    // Tokens a sequence of the training had. Goes before config.json's training_length, which no
+    // public checkpoint has.
     std::optional<std::int64_t> training_length;
 };
 
-// Reads config.json, tokenizer.json and model.safetensors (or the shards of model.safetensors.index.json)
-// in `directory` and writes `out`. Progress counts tensor bytes of the checkpoint. On any error, `out` is
-// as it was before. Code::unsupported names a model or setting this engine does not run; Code::corrupt_file
-// names the tensor or field at fault; Code::not_found the missing file.
+// Reads config.json, tokenizer.json and model.safetensors (or the shards of
+// model.safetensors.index.json) in `directory` and writes `out`. Progress counts tensor bytes of
+// the checkpoint. On any error, `out` is as it was before. Code::unsupported names a model or
+// setting this engine does not run; Code::corrupt_file names the tensor or field at fault;
+// Code::not_found the missing file.
 void import_checkpoint(const std::filesystem::path& directory, const std::filesystem::path& out,
                        const ImportOptions& options, const ProgressFn& progress = {});
 

@@ -16,9 +16,21 @@ constexpr std::uint64_t max_header_length = std::uint64_t{100} << 20;  // safete
 
 std::uint64_t element_bytes(const std::string& dtype, const JsonObject& entry) {
     static constexpr std::array<std::pair<std::string_view, std::uint64_t>, 15> sizes = {{
-        {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1},
-        {"U16", 2},  {"I16", 2}, {"F16", 2}, {"BF16", 2},    {"U32", 4},
-        {"I32", 4},  {"F32", 4}, {"U64", 8}, {"I64", 8},     {"F64", 8},
+        {"BOOL", 1},
+        {"U8", 1},
+        {"I8", 1},
+        {"F8_E4M3", 1},
+        {"F8_E5M2", 1},
+        {"U16", 2},
+        {"I16", 2},
+        {"F16", 2},
+        {"BF16", 2},
+        {"U32", 4},
+        {"I32", 4},
+        {"F32", 4},
+        {"U64", 8},
+        {"I64", 8},
+        {"F64", 8},
     }};
     const auto* const found = std::find_if(sizes.begin(), sizes.end(),
                                            [&](const auto& size) { return size.first == dtype; });
@@ -93,7 +105,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
     const auto bytes = file_.bytes();
     std::uint64_t length = 0;
     if (bytes.size() < sizeof length) {
-        fail(Code::corrupt_file, source, " is no safetensors file: it has ", bytes.size(), " bytes");
+        fail(Code::corrupt_file, source, " is no safetensors file: it has ", bytes.size(),
+             " bytes");
     }
     std::memcpy(&length, bytes.data(), sizeof length);
     if (length > max_header_length || length > bytes.size() - sizeof length) {

@@ -15,7 +15,7 @@
 namespace sipo {
 
 struct SafetensorsEntry {
-    std::string dtype;                // as the file spells it: "BF16", "F32", ...
+    std::string dtype;  // as the file spells it: "BF16", "F32", ...
     std::vector<std::int64_t> shape;
     std::span<const std::byte> data;  // in the mapping, at any alignment
 };

@@ -1,5 +1,5 @@
-// Damages a container in thousands of ways, always the same ones. Whatever happens, the reader gives the
-// content that was written or an Error.
+// Damages a container in thousands of ways, always the same ones. Whatever happens, the reader
+// gives the content that was written or an Error.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -88,7 +88,8 @@ protected:
                   static_cast<std::streamsize>(bytes.size()));
     }
 
-    // Makes the checksums of prelude and header right again, so that what lies behind them is reached.
+    // Makes the checksums of prelude and header right again, so that what lies behind them is
+    // reached.
     void reseal(Bytes& bytes) const {
         const auto header = std::span(bytes).subspan(header_offset_);
         const auto start = encode_prelude({.header_offset = header_offset_,
@@ -102,7 +103,9 @@ protected:
         put(bytes);
         try {
             const Everything found = read_everything();
-            if (expected != nullptr) { EXPECT_EQ(found, *expected); }
+            if (expected != nullptr) {
+                EXPECT_EQ(found, *expected);
+            }
             return true;
         } catch (const Error& error) {
             EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
@@ -143,9 +146,20 @@ TEST_F(ContainerMutations, HeadersWithFlippedBitsAndTrueChecksums) {
 }
 
 TEST_F(ContainerMutations, HeadersWithExtremeNumbersAndTrueChecksums) {
-    constexpr std::uint64_t extremes[] = {0, 1, 0x7f, 0xff, 0x7fffffff, 0x80000000, 0xffffffff,
-                                          0x7fffffffffffffff, 0x8000000000000000, ~std::uint64_t{0},
-                                          ~std::uint64_t{0} - 63, 64, 4096, 1U << 22};
+    constexpr std::uint64_t extremes[] = {0,
+                                          1,
+                                          0x7f,
+                                          0xff,
+                                          0x7fffffff,
+                                          0x80000000,
+                                          0xffffffff,
+                                          0x7fffffffffffffff,
+                                          0x8000000000000000,
+                                          ~std::uint64_t{0},
+                                          ~std::uint64_t{0} - 63,
+                                          64,
+                                          4096,
+                                          1U << 22};
     std::mt19937_64 random(2);
     for (int i = 0; i < iterations; ++i) {
         Bytes damaged = intact_;
@@ -166,7 +180,10 @@ TEST_F(ContainerMutations, HeadersCutOrMovedWithTrueChecksums) {
         const auto place = damaged.begin() + static_cast<std::ptrdiff_t>(at);
         switch (random() % 3) {
             case 0: damaged.resize(at); break;
-            case 1: damaged.erase(place, place + static_cast<std::ptrdiff_t>(random() % (intact_.size() - at))); break;
+            case 1:
+                damaged.erase(
+                    place, place + static_cast<std::ptrdiff_t>(random() % (intact_.size() - at)));
+                break;
             default: damaged.insert(place, random() % 16, std::byte(random()));
         }
         reseal(damaged);
@@ -174,8 +191,8 @@ TEST_F(ContainerMutations, HeadersCutOrMovedWithTrueChecksums) {
     }
 }
 
-// The stored bytes of a frame are damaged and its checksum is made to fit: zstd must notice, or give as
-// many bytes as it should.
+// The stored bytes of a frame are damaged and its checksum is made to fit: zstd must notice, or
+// give as many bytes as it should.
 TEST_F(ContainerMutations, FramesWithTrueChecksums) {
     std::mt19937_64 random(4);
     const OpenedHeader header = open_header(intact_, "test");
@@ -184,8 +201,10 @@ TEST_F(ContainerMutations, FramesWithTrueChecksums) {
         Contents contents = header.contents;
         Frame& frame = contents.tensors[0].payload.frames[0];
         const auto stored = std::span(damaged).subspan(frame.offset, frame.stored_bytes);
-        const std::size_t reach = i % 2 == 0 ? std::min<std::size_t>(stored.size(), 24) : stored.size();
-        for (std::size_t f = 0; f < 1 + random() % 3; ++f) stored[random() % reach] ^= std::byte(random());
+        const std::size_t reach =
+            i % 2 == 0 ? std::min<std::size_t>(stored.size(), 24) : stored.size();
+        for (std::size_t f = 0; f < 1 + random() % 3; ++f)
+            stored[random() % reach] ^= std::byte(random());
         frame.checksum = checksum_of(stored);
         damaged.resize(header_offset_);
         const Bytes rebuilt = build_header(contents);

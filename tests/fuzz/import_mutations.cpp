@@ -1,5 +1,5 @@
-// Damages the files of a checkpoint in thousands of ways, always the same ones. Whatever happens, the
-// importer writes a container that opens, or throws an Error and writes nothing.
+// Damages the files of a checkpoint in thousands of ways, always the same ones. Whatever happens,
+// the importer writes a container that opens, or throws an Error and writes nothing.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -20,7 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void put(const fs::path& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
+void put(const fs::path& path, std::string_view text) {
+    std::ofstream(path, std::ios::binary) << text;
+}
 
 class ImportMutations : public testing::Test {
 protected:
@@ -64,7 +66,9 @@ protected:
                 case 0: text[at] = static_cast<char>(text[at] ^ (1 << (random() % 8))); break;
                 case 1: text[at] = marks[random() % marks.size()]; break;
                 case 2: text[at] = static_cast<char>('0' + random() % 10); break;
-                case 3: text.insert(at, text.substr(begin + random() % (end - begin), random() % 40)); break;
+                case 3:
+                    text.insert(at, text.substr(begin + random() % (end - begin), random() % 40));
+                    break;
                 default: text.erase(at, random() % 20);
             }
             end = std::min(end, text.size());

@@ -1,5 +1,5 @@
-// Writes a random checkpoint in Hugging Face layout: the shapes of a real model with plausible values, for
-// tests of speed and loading. Usage: see `usage` below.
+// Writes a random checkpoint in Hugging Face layout: the shapes of a real model with plausible
+// values, for tests of speed and loading. Usage: see `usage` below.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -91,7 +91,7 @@ void complete(Architecture& a) {
 void apply(const std::string& key, const std::string& value, Options& options) {
     Architecture& a = options.architecture;
     const std::map<std::string, std::int64_t*> sizes = {
-        {"--layers", &a.n_layers},   {"--d-model", &a.d_model},   {"--d-state", &a.d_state},
+        {"--layers", &a.n_layers},   {"--d-model", &a.d_model}, {"--d-state", &a.d_state},
         {"--head-dim", &a.head_dim}, {"--groups", &a.n_groups}, {"--vocab", &a.vocab_size}};
     if (const auto size = sizes.find(key); size != sizes.end()) {
         *size->second = std::stoll(value);
@@ -147,16 +147,19 @@ public:
 
     float normal(double deviation) {
         const double radius = std::sqrt(-2.0 * std::log(uniform()));
-        return static_cast<float>(deviation * radius * std::cos(2.0 * std::numbers::pi * uniform()));
+        return static_cast<float>(deviation * radius *
+                                  std::cos(2.0 * std::numbers::pi * uniform()));
     }
 
 private:
     std::uint64_t state_;
 };
 
-// The inverse of softplus, of a step drawn log-uniformly from [1e-3, 0.1]: as mamba_ssm initialises it.
+// The inverse of softplus, of a step drawn log-uniformly from [1e-3, 0.1]: as mamba_ssm initialises
+// it.
 float delta_bias(Random& random) {
-    const double step = std::exp(random.uniform() * (std::log(0.1) - std::log(1e-3)) + std::log(1e-3));
+    const double step =
+        std::exp(random.uniform() * (std::log(0.1) - std::log(1e-3)) + std::log(1e-3));
     return static_cast<float>(step + std::log(-std::expm1(-step)));
 }
 
@@ -175,7 +178,9 @@ std::vector<float> values_of(const TensorSpec& spec, const Architecture& a, Rand
             return std::log(static_cast<float>(i % static_cast<std::size_t>(a.d_state) + 1));
         });
     } else if (ends_with("A_log")) {
-        fill([&](std::size_t) { return static_cast<float>(std::log(1.0 + 15.0 * random.uniform())); });
+        fill([&](std::size_t) {
+            return static_cast<float>(std::log(1.0 + 15.0 * random.uniform()));
+        });
     } else if (ends_with("dt_proj.bias") || ends_with("dt_bias")) {
         fill([&](std::size_t) { return delta_bias(random); });
     } else if (ends_with("embeddings.weight")) {

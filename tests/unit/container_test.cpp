@@ -74,7 +74,8 @@ Bytes bytes_of(const fs::path& path) {
 
 void put(const fs::path& path, std::span<const std::byte> bytes) {
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
-    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    out.write(reinterpret_cast<const char*>(bytes.data()),
+              static_cast<std::streamsize>(bytes.size()));
 }
 
 template <typename Action>
@@ -112,19 +113,20 @@ protected:
         writer.commit();
     }
 
-    // Writes a container of one 4-element f32 tensor whose header `change` has spoiled, with checksums that fit.
+    // Writes a container of one 4-element f32 tensor whose header `change` has spoiled, with
+    // checksums that fit.
     template <typename Change>
     void write_spoiled(const Change& change, std::size_t payload_bytes = 4096) const {
         Bytes file(prelude_bytes + payload_bytes);
         Contents contents;
         contents.architecture = small_architecture();
         const auto payload = std::span(file).subspan(64, 16);
-        contents.tensors.push_back(
-            {.name = "t",
-             .dtype = DType::f32,
-             .shape = {4},
-             .payload = {.encoding = Encoding::raw, .raw_bytes = 16,
-                         .frames = {{64, 16, 16, checksum_of(payload)}}}});
+        contents.tensors.push_back({.name = "t",
+                                    .dtype = DType::f32,
+                                    .shape = {4},
+                                    .payload = {.encoding = Encoding::raw,
+                                                .raw_bytes = 16,
+                                                .frames = {{64, 16, 16, checksum_of(payload)}}}});
         change(contents);
         put_with_header(std::move(file), build_header(contents), {});
     }
@@ -152,7 +154,8 @@ TEST(BytePlanes, SplitAndMerge) {
     for (const std::size_t width : {2U, 4U}) {
         for (const std::size_t count : {0U, 1U, 7U, 64U, 1001U}) {
             Bytes elements(count * width);
-            for (std::size_t i = 0; i < elements.size(); ++i) elements[i] = std::byte(i * 7 + i / 251);
+            for (std::size_t i = 0; i < elements.size(); ++i)
+                elements[i] = std::byte(i * 7 + i / 251);
             Bytes planes(elements.size());
             split_planes(elements, width, planes);
             for (std::size_t i = 0; i < elements.size(); ++i) {
@@ -186,9 +189,9 @@ TEST_F(Containers, ReturnWhatWasWritten) {
 
 TEST_F(Containers, ReturnEverySizeInEveryStore) {
     constexpr std::int64_t mib = 1 << 20;
-    const std::vector<Shape> shapes = {{},           {0},         {0, 5},         {1},
-                                       {3, 0},       {255},       {7, 73},        {511, 1025},
-                                       {2, 3, 4, 5}, {mib / 2},   {mib / 2 + 1},  {3, mib / 2 + 1},
+    const std::vector<Shape> shapes = {{},           {0},         {0, 5},        {1},
+                                       {3, 0},       {255},       {7, 73},       {511, 1025},
+                                       {2, 3, 4, 5}, {mib / 2},   {mib / 2 + 1}, {3, mib / 2 + 1},
                                        {1, 3 * mib}, {3000, 1001}};
     for (const Store store : {Store::zstd, Store::raw}) {
         for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
@@ -211,8 +214,10 @@ TEST_F(Containers, ReturnEverySizeInEveryStore) {
                 if (store == Store::raw && !data[i].empty()) {
                     const auto view = container.raw_view(entry);
                     ASSERT_TRUE(view.has_value());
-                    EXPECT_TRUE(std::equal(view->begin(), view->end(), data[i].begin(), data[i].end()));
-                    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(view->data()) % payload_alignment, 0U);
+                    EXPECT_TRUE(
+                        std::equal(view->begin(), view->end(), data[i].begin(), data[i].end()));
+                    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(view->data()) % payload_alignment,
+                              0U);
                     EXPECT_NO_THROW(container.verify(entry, pool));
                 }
             }
@@ -275,8 +280,9 @@ TEST_F(Containers, NameWhatIsMissing) {
     expect_error(Code::not_found, "\"one\"", [&] { static_cast<void>(container.profile("two")); });
     expect_error(Code::corrupt_file, "\"lost\"",
                  [&] { static_cast<void>(container.require("lost", Shape{1})); });
-    expect_error(Code::corrupt_file, "[100, 32]",
-                 [&] { static_cast<void>(container.require("matrix", Shape{32, 100})); });
+    expect_error(Code::corrupt_file, "[100, 32]", [&] {
+        static_cast<void>(container.require("matrix", Shape{32, 100}));
+    });
     Bytes wrong(10);
     expect_error(Code::invalid_argument, "6400",
                  [&] { container.read_frame(*container.find("matrix"), 0, wrong); });
@@ -291,7 +297,8 @@ TEST_F(Containers, WithoutATokenizerSaySo) {
     writer.set_architecture(small_architecture());
     writer.commit();
     const Container container = Container::open(path_);
-    expect_error(Code::not_found, "tokenizer", [&] { static_cast<void>(container.tokenizer_json()); });
+    expect_error(Code::not_found, "tokenizer",
+                 [&] { static_cast<void>(container.tokenizer_json()); });
 }
 
 TEST_F(Containers, LeaveTheOldFileWhenTheWriterIsNotCommitted) {
@@ -315,8 +322,9 @@ TEST_F(Containers, RefuseWhatAReaderWouldRefuse) {
                  [&] { writer.add_tensor("t", DType::f32, Shape{1}, Bytes(4)); });
     expect_error(Code::invalid_argument, "asks for 8",
                  [&] { writer.add_tensor("u", DType::f32, Shape{2}, Bytes(4)); });
-    expect_error(Code::out_of_range, "overflow",
-                 [&] { writer.add_tensor("u", DType::f32, Shape{INT64_MAX, 8}, Bytes(4)); });
+    expect_error(Code::out_of_range, "overflow", [&] {
+        writer.add_tensor("u", DType::f32, Shape{INT64_MAX, 8}, Bytes(4));
+    });
     writer.add_tensor(std::string(256, 'n'), DType::f32, Shape{1}, Bytes(4));
     expect_error(Code::invalid_argument, "256 bytes", [&] { writer.commit(); });
     EXPECT_FALSE(fs::exists(path_));
@@ -349,7 +357,8 @@ TEST_F(Containers, TakeProfilesAfterwards) {
     const auto size = fs::file_size(path_);
     const Container before = Container::open(path_);
     store_profile(path_, small_profile("two", 0.75F));
-    for (int i = 0; i < 5; ++i) store_profile(path_, small_profile("one", 0.125F * static_cast<float>(i)));
+    for (int i = 0; i < 5; ++i)
+        store_profile(path_, small_profile("one", 0.125F * static_cast<float>(i)));
     const Container after = Container::open(path_);
     EXPECT_EQ(after.profile_names(), (std::vector<std::string>{"two", "one"}));
     EXPECT_EQ(after.profile("one"), small_profile("one", 0.5F));
@@ -358,7 +367,8 @@ TEST_F(Containers, TakeProfilesAfterwards) {
     EXPECT_EQ(after.provenance(), before.provenance());
     ThreadPool pool(1);
     EXPECT_EQ(after.read(*after.find("matrix"), pool), weights(3200, DType::bf16));
-    EXPECT_LT(fs::file_size(path_), size + 2000);  // nothing is left of the profiles that were replaced
+    EXPECT_LT(fs::file_size(path_),
+              size + 2000);  // nothing is left of the profiles that were replaced
     EXPECT_EQ(before.profile("one"), small_profile("one"));  // who has the old file open keeps it
     EXPECT_EQ(entries(), 1U);
 }
@@ -454,7 +464,8 @@ TEST_F(Containers, DamagedInAPayloadSayWhere) {
     ThreadPool pool(1);
     const TensorEntry& entry = *container.find("vector");
     expect_error(Code::corrupt_file, "\"vector\"", [&] { container.verify(entry, pool); });
-    expect_error(Code::corrupt_file, "\"vector\"", [&] { static_cast<void>(container.read(entry, pool)); });
+    expect_error(Code::corrupt_file, "\"vector\"",
+                 [&] { static_cast<void>(container.read(entry, pool)); });
     EXPECT_NO_THROW(container.verify(*container.find("matrix"), pool));
 }
 
@@ -471,7 +482,8 @@ TEST_F(Containers, WithHostileFramesAreRefused) {
     spoil("outside", [](auto&, Frame& f) { f.offset = 0; });
     spoil("outside", [](auto&, Frame& f) { f.offset = 64 * 70; });
     spoil("outside", [](auto& p, Frame& f) { p.encoding = Encoding::zstd, f.stored_bytes = huge; });
-    spoil("outside", [](auto& p, Frame& f) { p.encoding = Encoding::zstd, f.stored_bytes = huge - 64; });
+    spoil("outside",
+          [](auto& p, Frame& f) { p.encoding = Encoding::zstd, f.stored_bytes = huge - 64; });
     spoil("another size", [](auto&, Frame& f) { f.stored_bytes = 17; });
     spoil("impossible size", [](auto&, Frame& f) { f.stored_bytes = 0; });
     spoil("impossible size", [](auto&, Frame& f) { f.raw_bytes = 0; });
@@ -479,7 +491,8 @@ TEST_F(Containers, WithHostileFramesAreRefused) {
     spoil("impossible size", [](auto&, Frame& f) { f.raw_bytes = max_frame_bytes + 1; });
     spoil("add up", [](auto& p, Frame&) { p.frames.clear(); });
     spoil("shape", [](auto& p, Frame&) { p.raw_bytes = 0; });
-    spoil("broken elements", [](auto& p, Frame& f) { p.encoding = Encoding::zstd_planes, f.raw_bytes = 15; });
+    spoil("broken elements",
+          [](auto& p, Frame& f) { p.encoding = Encoding::zstd_planes, f.raw_bytes = 15; });
     spoil("overlap", [](auto& p, Frame& f) {
         f.raw_bytes = f.stored_bytes = 8;
         p.frames.push_back(f);
@@ -506,12 +519,23 @@ TEST_F(Containers, WithHostileTensorsAreRefused) {
     spoil(Code::unsupported, "encoding 9",
           [](auto&, auto& t) { t.payload.encoding = static_cast<Encoding>(9); });
     spoil(Code::unsupported, "d_model", [](auto& c, auto&) { c.architecture.d_model = 0; });
-    spoil(Code::unsupported, "n_layers", [](auto& c, auto&) { c.architecture.n_layers = INT64_MAX; });
+    spoil(Code::unsupported, "n_layers",
+          [](auto& c, auto&) { c.architecture.n_layers = INT64_MAX; });
     spoil(corrupt, "profile", [](auto& c, auto&) {
-        c.profiles.push_back({.name = "p", .layers = INT64_MAX, .channels = 64, .lengths = {1}, .log_decay = {}, .threshold_table = {}});
+        c.profiles.push_back({.name = "p",
+                              .layers = INT64_MAX,
+                              .channels = 64,
+                              .lengths = {1},
+                              .log_decay = {},
+                              .threshold_table = {}});
     });
     spoil(corrupt, "tables", [](auto& c, auto&) {
-        c.profiles.push_back({.name = "p", .layers = 2, .channels = 64, .lengths = {1}, .log_decay = {}, .threshold_table = {}});
+        c.profiles.push_back({.name = "p",
+                              .layers = 2,
+                              .channels = 64,
+                              .lengths = {1},
+                              .log_decay = {},
+                              .threshold_table = {}});
     });
 }
 
@@ -522,8 +546,8 @@ TEST_F(Containers, ThatClaimFarMoreThanTheyHoldAreRefused) {
         [](Contents& contents) {
             TensorEntry& tensor = contents.tensors[0];
             tensor.shape = {static_cast<std::int64_t>(frames * max_frame_bytes / 4)};
-            tensor.payload = {.encoding = Encoding::zstd,
-                              .raw_bytes = frames * max_frame_bytes, .frames = {}};
+            tensor.payload = {
+                .encoding = Encoding::zstd, .raw_bytes = frames * max_frame_bytes, .frames = {}};
             for (std::size_t i = 0; i < frames; ++i) {
                 tensor.payload.frames.push_back({64 + 64 * i, 16, max_frame_bytes, 0});
             }
@@ -544,7 +568,8 @@ TEST_F(Containers, WithAZstdFrameOfAnotherSizeFailWhenItIsRead) {
         tensor.shape = {elements};
         tensor.payload.raw_bytes = static_cast<std::uint64_t>(4 * elements);
         tensor.payload.frames[0].raw_bytes = tensor.payload.raw_bytes;
-        Bytes spoiled(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(prelude.header_offset));
+        Bytes spoiled(file.begin(),
+                      file.begin() + static_cast<std::ptrdiff_t>(prelude.header_offset));
         put_with_header(spoiled, build_header(contents), {});
         const Container container = Container::open(path_);
         ThreadPool pool(1);

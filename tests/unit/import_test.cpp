@@ -56,9 +56,9 @@ Tensor halves(const std::string& dtype, std::vector<std::int64_t> shape, std::ui
 }
 
 Json small_config() {
-    return {{"model_type", "mamba"}, {"hidden_size", 8},    {"num_hidden_layers", 1},
-            {"state_size", 4},       {"vocab_size", 10},    {"expand", 2},
-            {"conv_kernel", 4},      {"eos_token_id", 0},   {"tie_word_embeddings", true}};
+    return {{"model_type", "mamba"}, {"hidden_size", 8},  {"num_hidden_layers", 1},
+            {"state_size", 4},       {"vocab_size", 10},  {"expand", 2},
+            {"conv_kernel", 4},      {"eos_token_id", 0}, {"tie_word_embeddings", true}};
 }
 
 Tensors small_tensors() {
@@ -77,7 +77,9 @@ Tensors small_tensors() {
             {"backbone.norm_f.weight", floats({8}, 1.0F)}};
 }
 
-void put(const fs::path& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
+void put(const fs::path& path, std::string_view text) {
+    std::ofstream(path, std::ios::binary) << text;
+}
 
 std::string safetensors_text(const std::string& header, std::string_view data) {
     const std::uint64_t length = header.size();
@@ -150,10 +152,10 @@ protected:
     const std::string mixer_ = "backbone.layers.0.mixer.";
 };
 
-// Both reference checkpoints, in both weight types and both stores: every tensor's bytes are those of the
-// checkpoint, converted.
-class ReferenceCheckpoints
-    : public testing::TestWithParam<std::tuple<const char*, DType, Store>> {};
+// Both reference checkpoints, in both weight types and both stores: every tensor's bytes are those
+// of the checkpoint, converted.
+class ReferenceCheckpoints : public testing::TestWithParam<std::tuple<const char*, DType, Store>> {
+};
 
 TEST_P(ReferenceCheckpoints, KeepEveryByte) {
     const auto [model, weights, store] = GetParam();
@@ -175,7 +177,8 @@ TEST_P(ReferenceCheckpoints, KeepEveryByte) {
         EXPECT_TRUE(container.read(entry, pool) == convert_tensor(spec.name, source, entry.dtype));
         if (source.dtype == "BF16" && entry.dtype == DType::bf16) {
             const Bytes bytes = container.read(entry, pool);
-            EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), source.data.begin(), source.data.end()));
+            EXPECT_TRUE(
+                std::equal(bytes.begin(), bytes.end(), source.data.begin(), source.data.end()));
         }
     }
     fs::remove(out);
@@ -219,7 +222,8 @@ TEST(ReferenceCheckpoint, OfMamba2HasItsArchitecture) {
 TEST(HfConfig, FillsInWhatTransformersFillsIn) {
     const Architecture a = parse_hf_config(
         R"({"model_type": "mamba", "hidden_size": 40, "num_hidden_layers": 1, "vocab_size": 9,
-            "time_step_rank": "auto", "eos_token_id": [7, 8], "training_length": 4096})", "c");
+            "time_step_rank": "auto", "eos_token_id": [7, 8], "training_length": 4096})",
+        "c");
     EXPECT_EQ(a.d_inner, 80);
     EXPECT_EQ(a.dt_rank, 3);
     EXPECT_EQ(a.d_state, 16);
@@ -232,7 +236,8 @@ TEST(HfConfig, FillsInWhatTransformersFillsIn) {
 TEST(HfConfig, ReadsPythonsInfinity) {
     const Architecture a = parse_hf_config(
         R"({"model_type": "mamba2", "hidden_size": 64, "num_hidden_layers": 1, "vocab_size": 9, "note": "\"Infinity",
-            "num_heads": 2, "head_dim": 64, "n_groups": 1, "time_step_limit": [0.0, Infinity]})", "c");
+            "num_heads": 2, "head_dim": 64, "n_groups": 1, "time_step_limit": [0.0, Infinity]})",
+        "c");
     EXPECT_EQ(a.delta_min, 0.0F);
     EXPECT_EQ(a.delta_max, Architecture{}.delta_max);
     EXPECT_FALSE(a.tied_head);
@@ -273,7 +278,8 @@ TEST_F(Imports, ReportProgressAndStopWhenAsked) {
     EXPECT_GT(whole, 1000U);
     const auto before = fs::last_write_time(out_);
     expect_error(Code::cancelled, "cancelled", [&] {
-        import_checkpoint(directory_, out_, {}, [](std::uint64_t done, std::uint64_t) { return done > 0; });
+        import_checkpoint(directory_, out_, {},
+                          [](std::uint64_t done, std::uint64_t) { return done > 0; });
     });
     EXPECT_EQ(fs::last_write_time(out_), before);
     EXPECT_EQ(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()), 4);
@@ -312,7 +318,8 @@ TEST_F(Imports, ReadShards) {
     for (const auto& item : first) map[item.first] = "model-00001-of-00002.safetensors";
     for (const auto& item : second) map[item.first] = "model-00002-of-00002.safetensors";
     const auto put_index = [&] {
-        put(directory_ / "model.safetensors.index.json", Json{{"metadata", {}}, {"weight_map", map}}.dump());
+        put(directory_ / "model.safetensors.index.json",
+            Json{{"metadata", {}}, {"weight_map", map}}.dump());
     };
     put_index();
     EXPECT_EQ(values_of(import(), mixer_ + "D")[3], 1.0F);
@@ -345,11 +352,13 @@ TEST_F(Imports, NameTheMissingFile) {
     fs::remove(directory_ / "model.safetensors");
     put(directory_ / "pytorch_model.bin", "x");
     expect_refused(Code::not_found, "pytorch_model.bin");
-    expect_error(Code::not_found, "nowhere", [&] { import_checkpoint(directory_ / "nowhere", out_, {}); });
+    expect_error(Code::not_found, "nowhere",
+                 [&] { import_checkpoint(directory_ / "nowhere", out_, {}); });
 }
 
 TEST_F(Imports, RefuseModelsTheEngineDoesNotRun) {
-    const auto expect_config = [&](const std::string& key, const Json& value, const std::string& part) {
+    const auto expect_config = [&](const std::string& key, const Json& value,
+                                   const std::string& part) {
         with_config([&](Json& c) { c[key] = value; });
         expect_refused(Code::unsupported, part);
     };
@@ -438,9 +447,11 @@ TEST_F(Imports, RefuseMalformedSafetensors) {
         put(path, text);
         expect_refused(code, part);
     };
-    const auto one = [](const std::string& dtype, const std::string& shape, const std::string& offsets) {
+    const auto one = [](const std::string& dtype, const std::string& shape,
+                        const std::string& offsets) {
         return safetensors_text(R"({"name": {"dtype": ")" + dtype + R"(", "shape": )" + shape +
-                                    R"(, "data_offsets": )" + offsets + "}}", std::string(64, 'x'));
+                                    R"(, "data_offsets": )" + offsets + "}}",
+                                std::string(64, 'x'));
     };
     const Code corrupt = Code::corrupt_file;
     expect_text(corrupt, "", "0 bytes");
@@ -450,7 +461,8 @@ TEST_F(Imports, RefuseMalformedSafetensors) {
     expect_text(corrupt, safetensors_text("[]", ""), "object");
     expect_text(corrupt, safetensors_text("{\"name\": 5}", ""), "\"name\"");
     expect_text(corrupt, safetensors_text(std::string(1 << 20, '['), ""), "nested");
-    expect_text(corrupt, safetensors_text(R"({"name": {}, "name": {}})", ""), "\"name\" is given twice");
+    expect_text(corrupt, safetensors_text(R"({"name": {}, "name": {}})", ""),
+                "\"name\" is given twice");
     expect_text(corrupt, one("F32", "[16]", "[0, 68]"), "data_offsets");
     expect_text(corrupt, one("F32", "[16]", "[64, 0]"), "data_offsets");
     expect_text(corrupt, one("F32", "[16]", "[-4, 60]"), "data_offsets");
@@ -462,8 +474,10 @@ TEST_F(Imports, RefuseMalformedSafetensors) {
     expect_text(corrupt, one("F32", "[1.5]", "[0, 64]"), "shape");
     expect_text(corrupt, one("F32", "16", "[0, 64]"), "shape");
     expect_text(Code::unsupported, one("F4", "[16]", "[0, 64]"), "\"F4\"");
-    expect_text(corrupt, safetensors_text(R"({"a": {"dtype": "U8", "shape": [3], "data_offsets": [0, 3]},
-                                             "b": {"dtype": "U8", "shape": [3], "data_offsets": [2, 5]}})", "12345"),
+    expect_text(corrupt,
+                safetensors_text(R"({"a": {"dtype": "U8", "shape": [3], "data_offsets": [0, 3]},
+                                             "b": {"dtype": "U8", "shape": [3], "data_offsets": [2, 5]}})",
+                                 "12345"),
                 "overlaps");
 }
 

@@ -26,12 +26,15 @@ TEST(JsonParse, AgreesWithTheLibrary) {
 }
 
 TEST(JsonParse, RefusesMalformedText) {
-    for (const char* text : {"", "{", "[1,", "{\"a\":}", "nul", "1 2", "\"\xff\"", "1e999", "[1]]"}) {
+    for (const char* text :
+         {"", "{", "[1,", "{\"a\":}", "nul", "1 2", "\"\xff\"", "1e999", "[1]]"}) {
         expect_corrupt(text, "malformed JSON");
     }
 }
 
-TEST(JsonParse, RefusesAKeyGivenTwice) { expect_corrupt(R"({"a": 1, "a": 1})", "\"a\" is given twice"); }
+TEST(JsonParse, RefusesAKeyGivenTwice) {
+    expect_corrupt(R"({"a": 1, "a": 1})", "\"a\" is given twice");
+}
 
 TEST(JsonParse, BoundsTheDepth) {
     for (const char* open : {"[", "{\"a\":"}) {
@@ -39,12 +42,15 @@ TEST(JsonParse, BoundsTheDepth) {
         for (int i = 0; i < 1000000; ++i) text += open;
         expect_corrupt(text, "nested deeper");
     }
-    EXPECT_NO_THROW(static_cast<void>(parse_json(std::string(64, '[') + std::string(64, ']'), "t")));
-    EXPECT_THROW(static_cast<void>(parse_json(std::string(65, '[') + std::string(65, ']'), "t")), Error);
+    EXPECT_NO_THROW(
+        static_cast<void>(parse_json(std::string(64, '[') + std::string(64, ']'), "t")));
+    EXPECT_THROW(static_cast<void>(parse_json(std::string(65, '[') + std::string(65, ']'), "t")),
+                 Error);
 }
 
 TEST(JsonObject, GivesTypedMembers) {
-    const Json json = parse_json(R"({"i": 3, "d": 2.5, "s": "x", "b": true, "n": null, "o": {"k": 1}})", "t");
+    const Json json =
+        parse_json(R"({"i": 3, "d": 2.5, "s": "x", "b": true, "n": null, "o": {"k": 1}})", "t");
     const JsonObject object(json, "t");
     EXPECT_EQ(object.integer("i"), 3);
     EXPECT_EQ(object.integer("n", 7), 7);
@@ -65,7 +71,8 @@ TEST(JsonObject, NamesTheMemberAtFault) {
             FAIL() << key;
         } catch (const Error& error) {
             EXPECT_EQ(error.code(), Code::corrupt_file);
-            EXPECT_NE(std::string(error.what()).find(std::string("\"") + key + "\""), std::string::npos);
+            EXPECT_NE(std::string(error.what()).find(std::string("\"") + key + "\""),
+                      std::string::npos);
         }
     }
     EXPECT_THROW(JsonObject(json.at("s"), "t"), Error);
