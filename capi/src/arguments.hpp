@@ -81,8 +81,8 @@ void write_results(std::span<const Element> values, Element* data, std::size_t c
     *count = values.size();
 }
 
-inline void write_text(std::string_view value, char* text, std::size_t capacity, std::size_t* length,
-                       const char* name) {
+inline void write_text(std::string_view value, char* text, std::size_t capacity,
+                       std::size_t* length, const char* name) {
     write_results(std::span<const char>(value.data(), value.size()), text, capacity, length, name);
 }
 

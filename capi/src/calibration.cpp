@@ -47,7 +47,8 @@ sipo_status sipo_calibration_options_set_clamp(sipo_calibration_options* options
     });
 }
 
-sipo_status sipo_calibration_options_set_threads(sipo_calibration_options* options, int32_t threads) {
+sipo_status sipo_calibration_options_set_threads(sipo_calibration_options* options,
+                                                 int32_t threads) {
     return guarded([&] { require(options, "options").options.threads = thread_count(threads); });
 }
 
@@ -105,7 +106,8 @@ sipo_status sipo_calibration_threshold_table(const sipo_calibration* calibration
 sipo_status sipo_calibration_lengths(const sipo_calibration* calibration, int64_t* lengths,
                                      size_t capacity, size_t* count) {
     return guarded([&] {
-        write_results(std::span(profile_of(calibration).lengths), lengths, capacity, count, "lengths");
+        write_results(std::span(profile_of(calibration).lengths), lengths, capacity, count,
+                      "lengths");
     });
 }
 

@@ -28,7 +28,8 @@ sipo_status sipo_import_options_set_weights(sipo_import_options* options, int32_
             case SIPO_WEIGHTS_F32: target.weights = DType::f32; return;
             case SIPO_WEIGHTS_BF16: target.weights = DType::bf16; return;
             default:
-                fail(Code::out_of_range, "weights is ", weights, "; legal are SIPO_WEIGHTS_AUTO (0), ",
+                fail(Code::out_of_range, "weights is ", weights,
+                     "; legal are SIPO_WEIGHTS_AUTO (0), ",
                      "SIPO_WEIGHTS_F32 (100) and SIPO_WEIGHTS_BF16 (110)");
         }
     });

@@ -86,7 +86,8 @@ sipo_status sipo_model_options_set_log(sipo_model_options* options, sipo_log_fn 
     });
 }
 
-sipo_status sipo_model_open(const char* path, const sipo_model_options* options, sipo_model** model) {
+sipo_status sipo_model_open(const char* path, const sipo_model_options* options,
+                            sipo_model** model) {
     return guarded([&] {
         const std::string file = require_text(path, "path");
         require(model, "model");
@@ -106,8 +107,9 @@ sipo_status sipo_model_get_integer(const sipo_model* model, int32_t property, in
 
 sipo_status sipo_model_get_text(const sipo_model* model, int32_t property, char* text,
                                 size_t capacity, size_t* length) {
-    return guarded(
-        [&] { write_text(text_property(opened(model), property), text, capacity, length, "text"); });
+    return guarded([&] {
+        write_text(text_property(opened(model), property), text, capacity, length, "text");
+    });
 }
 
 sipo_status sipo_model_profile_name(const sipo_model* model, int64_t index, char* name,
@@ -128,7 +130,8 @@ sipo_status sipo_model_tokenize(const sipo_model* model, const char* text, size_
         const OpenModel& source = opened(model);
         const auto bytes = require_array(text, text_length, "text");
         require(count, "count");
-        const std::vector<std::int32_t> tokens = source.tokenizer().encode({bytes.data(), bytes.size()});
+        const std::vector<std::int32_t> tokens =
+            source.tokenizer().encode({bytes.data(), bytes.size()});
         write_results(std::span<const std::int32_t>(tokens), ids, capacity, count, "ids");
     });
 }

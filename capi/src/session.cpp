@@ -35,7 +35,9 @@ sipo_status sipo_session_create(const sipo_session_options* options, sipo_sessio
     });
 }
 
-void sipo_session_free(sipo_session* session) { const std::unique_ptr<sipo_session> owned(session); }
+void sipo_session_free(sipo_session* session) {
+    const std::unique_ptr<sipo_session> owned(session);
+}
 
 sipo_status sipo_session_prefill(sipo_session* session, const int32_t* ids, size_t count) {
     return with_session(session,
@@ -79,9 +81,8 @@ sipo_status sipo_session_logits(sipo_session* session, float* logits, size_t cap
 }
 
 sipo_status sipo_session_position(const sipo_session* session, int64_t* position) {
-    return with_session(session, [&](const Session& target) {
-        require(position, "position") = target.position();
-    });
+    return with_session(
+        session, [&](const Session& target) { require(position, "position") = target.position(); });
 }
 
 sipo_status sipo_session_kept_tokens(const sipo_session* session, int64_t* indices, size_t capacity,
@@ -113,7 +114,8 @@ sipo_status sipo_session_generate(sipo_session* session, const sipo_sampling_opt
                                   size_t max_tokens, sipo_token_fn fn, void* user,
                                   size_t* generated) {
     return with_session(session, [&](Session& target) {
-        in_range<std::size_t>(max_tokens, 1, static_cast<std::size_t>(SIPO_MAX_COUNT), "max_tokens");
+        in_range<std::size_t>(max_tokens, 1, static_cast<std::size_t>(SIPO_MAX_COUNT),
+                              "max_tokens");
         require(generated, "generated");
         TokenFn on_token;
         if (fn != nullptr) {

@@ -18,7 +18,8 @@ std::int64_t token_count(std::int64_t tokens, const char* name) {
     return in_range<std::int64_t>(tokens, 1, SIPO_MAX_COUNT, name);
 }
 
-std::vector<std::int32_t> checked_scope(std::span<const std::int32_t> layers, std::int64_t n_layers) {
+std::vector<std::int32_t> checked_scope(std::span<const std::int32_t> layers,
+                                        std::int64_t n_layers) {
     if (layers.empty()) fail(Code::invalid_argument, "the layer scope names no layer");
     std::vector<std::int32_t> scope(layers.begin(), layers.end());
     std::sort(scope.begin(), scope.end());
@@ -60,8 +61,9 @@ sipo_status sipo_session_options_set_decimation_rate(sipo_session_options* optio
 
 sipo_status sipo_session_options_set_decimation_capacity(sipo_session_options* options,
                                                          int64_t tokens) {
-    return guarded(
-        [&] { context_of(options).decimation_capacity = token_count(tokens, "decimation_capacity"); });
+    return guarded([&] {
+        context_of(options).decimation_capacity = token_count(tokens, "decimation_capacity");
+    });
 }
 
 sipo_status sipo_session_options_set_decimation_min_tokens(sipo_session_options* options,
@@ -72,7 +74,8 @@ sipo_status sipo_session_options_set_decimation_min_tokens(sipo_session_options*
 }
 
 sipo_status sipo_session_options_set_protected_tail(sipo_session_options* options, int64_t tokens) {
-    return guarded([&] { context_of(options).protected_tail = token_count(tokens, "protected_tail"); });
+    return guarded(
+        [&] { context_of(options).protected_tail = token_count(tokens, "protected_tail"); });
 }
 
 sipo_status sipo_session_options_set_layers(sipo_session_options* options, const int32_t* layers,
@@ -106,7 +109,8 @@ sipo_status sipo_session_options_set_filtered_channels(sipo_session_options* opt
         context::Options& target = context_of(options);
         if (channels != SIPO_CHANNELS_GLOBAL && channels != SIPO_CHANNELS_LOCAL &&
             channels != SIPO_CHANNELS_RANDOM) {
-            fail(Code::out_of_range, "channels is ", channels, "; legal are SIPO_CHANNELS_GLOBAL (0), ",
+            fail(Code::out_of_range, "channels is ", channels,
+                 "; legal are SIPO_CHANNELS_GLOBAL (0), ",
                  "SIPO_CHANNELS_LOCAL (100) and SIPO_CHANNELS_RANDOM (110)");
         }
         target.filtered_channels = static_cast<context::Channels>(channels);
@@ -132,14 +136,15 @@ sipo_status sipo_session_options_set_calibration(sipo_session_options* options,
         const Architecture& arch = target.model->architecture();
         if (profile->layers != arch.n_layers || profile->channels != arch.delta_channels()) {
             fail(Code::invalid_argument, "the calibration is of a model with ", profile->layers,
-                 " layers of ", profile->channels, " channels; this one has ", arch.n_layers, " of ",
-                 arch.delta_channels());
+                 " layers of ", profile->channels, " channels; this one has ", arch.n_layers,
+                 " of ", arch.delta_channels());
         }
         target.options.calibration = profile;
     });
 }
 
-sipo_status sipo_session_options_set_expected_tokens(sipo_session_options* options, int64_t tokens) {
+sipo_status sipo_session_options_set_expected_tokens(sipo_session_options* options,
+                                                     int64_t tokens) {
     return guarded([&] {
         context_of(options).expected_tokens =
             in_range<std::int64_t>(tokens, 0, SIPO_MAX_COUNT, "expected_tokens");

@@ -1,8 +1,8 @@
 // The backend interface: everything the model needs from a machine that computes.
 //
 // A backend is a folder under kernels/ that implements Backend and Stream over its own buffers. The
-// model's blocks (impl/model) call the operations of a Stream in the order of the equations and know
-// nothing else of the machine. Rules every backend keeps, and the tests hold it to:
+// model's blocks (impl/model) call the operations of a Stream in the order of the equations and
+// know nothing else of the machine. Rules every backend keeps, and the tests hold it to:
 //   * An operation computes each row of its output from the same inputs in the same order whatever
 //     the number of rows or threads, so results do not depend on how a prompt is cut into chunks.
 //   * The recurrence runs in float32. Δ = 0 leaves the state as it was, bit for bit.
@@ -87,10 +87,10 @@ struct DeltaFilter {
 
 // Inputs of a scan over `tokens` rows, of which it visits only `rows` when those are given.
 struct ScanInputs {
-    View x;      // [tokens, d_inner], after the convolution
-    View delta;  // [tokens, delta channels], after softplus
-    View b;      // [tokens, n_groups * d_state]
-    View c;      // [tokens, n_groups * d_state]
+    View x;                     // [tokens, d_inner], after the convolution
+    View delta;                 // [tokens, delta channels], after softplus
+    View b;                     // [tokens, n_groups * d_state]
+    View c;                     // [tokens, n_groups * d_state]
     const Buffer* a = nullptr;  // Mamba-1 [d_state, d_inner], Mamba-2 [1, n_heads]; negative
     const Buffer* d = nullptr;  // Mamba-1 [1, d_inner], Mamba-2 [1, n_heads]
     DeltaFilter filter;
@@ -127,8 +127,9 @@ public:
     virtual void multiply(View in, const Matrix& matrix, View out) = 0;
     // residual += in · matrixᵀ
     virtual void multiply_add(View in, const Matrix& matrix, View residual) = 0;
-    // out[t] = SiLU(bias + Σ_k weight[k] · in[t − (d_conv − 1) + k]), per channel. `state` holds the
-    // d_conv − 1 inputs before row 0 and is moved on. weight [d_conv, channels], bias may be null.
+    // out[t] = SiLU(bias + Σ_k weight[k] · in[t − (d_conv − 1) + k]), per channel. `state` holds
+    // the d_conv − 1 inputs before row 0 and is moved on. weight [d_conv, channels], bias may be
+    // null.
     virtual void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, View state,
                                   View out) = 0;
     // out = clamp(softplus(dt · dt_projᵀ + bias), low, high); dt_proj may be null (Mamba-2).
@@ -146,8 +147,8 @@ public:
     // Mamba-2: the same with scalar A and D per head and without the gate.
     // state [n_heads * d_state, head_dim]; y [visited rows, d_inner].
     virtual void head_scan(const ScanInputs& in, const Mamba2Shape& shape, View state, View y) = 0;
-    // y ← RMS(y ⊙ SiLU(z)) · weight over n_groups equal parts of a row, in place. z is read at `rows`
-    // when given.
+    // y ← RMS(y ⊙ SiLU(z)) · weight over n_groups equal parts of a row, in place. z is read at
+    // `rows` when given.
     virtual void gated_norm(View y, View z, const std::vector<std::int64_t>* rows,
                             const Buffer& weight, float eps, std::int64_t n_groups) = 0;
     // out[t] = −ln softmax(logits[t])[targets[t]]. logits [tokens, vocab_size]; out [1, tokens]

@@ -36,7 +36,8 @@ enum class DType : std::uint8_t { f32 = 0, bf16 = 1, f16 = 2 };
     const std::uint32_t exponent = (bits >> 10) & 0x1fU;
     const std::uint32_t mantissa = bits & 0x3ffU;
     if (exponent == 0x1fU) return std::bit_cast<float>(sign | 0x7f800000U | (mantissa << 13));
-    if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+    if (exponent != 0)
+        return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
     const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;  // zero or subnormal
     return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
 }

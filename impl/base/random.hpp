@@ -1,5 +1,5 @@
-// A small generator of pseudo-random numbers (SplitMix64, Steele, Lea and Flood 2014): the same numbers
-// for the same seed on every machine.
+// A small generator of pseudo-random numbers (SplitMix64, Steele, Lea and Flood 2014): the same
+// numbers for the same seed on every machine.
 #pragma once
 
 #include <cstdint>

@@ -70,7 +70,8 @@ void ThreadPool::dispatch(std::size_t tasks, const void* context, Invoke invoke)
         fail(Code::internal, "a parallel loop of ", tasks, " tasks is too long");
     }
     const std::uint32_t generation = generation_of(ticket_.load(std::memory_order_relaxed)) + 2;
-    // Closed first: a late worker of the last job can no longer take a task while the fields change.
+    // Closed first: a late worker of the last job can no longer take a task while the fields
+    // change.
     ticket_.store(make_ticket(generation - 1, 0), std::memory_order_seq_cst);
     const auto count = static_cast<std::uint32_t>(tasks);
     context_.store(context, std::memory_order_relaxed);

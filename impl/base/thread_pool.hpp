@@ -23,7 +23,8 @@ public:
     [[nodiscard]] int size() const noexcept { return static_cast<int>(workers_.size()) + 1; }
 
     // Calls fn(i) once for every i in [0, tasks), in any order and on any thread, and returns when
-    // all are done. The first exception is thrown again here. One caller at a time; fn must not call run.
+    // all are done. The first exception is thrown again here. One caller at a time; fn must not
+    // call run.
     template <typename Fn>
     void run(std::size_t tasks, const Fn& fn) {
         if (tasks <= 1 || workers_.empty()) {

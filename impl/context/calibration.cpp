@@ -1,6 +1,8 @@
 #include "context/calibration.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <string>
@@ -12,13 +14,55 @@ namespace sipo::context {
 
 const std::vector<std::int64_t>& table_lengths() {
     static const std::vector<std::int64_t> lengths = [] {
-        std::vector<std::int64_t> values{1,  2,  3,  4,  5,  6,  7,  8,  10, 12,  14,  16, 20,
+        std::vector<std::int64_t> values{1,  2,  3,  4,  5,  6,  7,  8,  10,  12,  14,  16, 20,
                                          24, 30, 36, 44, 54, 64, 80, 96, 120, 144, 168, 192};
         for (std::int64_t& value : values) value *= 1000;
         return values;
     }();
     return lengths;
 }
+
+namespace {
+
+constexpr double lowest_exponent = -708.0;
+
+// e^x for lowest_exponent ≤ x ≤ 0, to 1e-15 relative. Without a branch, so that the compiler makes
+// vectors of it: calibration takes more exponentials than anything else.
+inline double exp_in_range(double x) {
+    constexpr double shift = 0x1.8p52;  // adding it rounds to a whole number, in the low bits
+    const double shifted = x * 1.44269504088896340736 + shift;
+    const double whole = shifted - shift;
+    const double r = (x - whole * 6.93147180369123816490e-01) - whole * 1.90821492927058770002e-10;
+    double p = 1.0 / 39916800.0;  // Taylor: |r| ≤ ln(2) / 2
+    p = p * r + 1.0 / 3628800.0;
+    p = p * r + 1.0 / 362880.0;
+    p = p * r + 1.0 / 40320.0;
+    p = p * r + 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    const auto exponent = (std::bit_cast<std::uint64_t>(shifted) + 1023U) << 52;
+    return p * std::bit_cast<double>(exponent);
+}
+
+constexpr std::size_t step_block = 64;
+
+// sums[t] += e^(steps[t] · rate), rate ≤ 0
+void add_decays(const std::array<double, step_block>& steps, double rate,
+                std::array<double, step_block>& sums) {
+    const double largest = *std::max_element(steps.begin(), steps.end());
+    if (largest * rate < lowest_exponent) {
+        for (std::size_t t = 0; t < step_block; ++t) sums[t] += std::exp(steps[t] * rate);
+        return;
+    }
+    for (std::size_t t = 0; t < step_block; ++t) sums[t] += exp_in_range(steps[t] * rate);
+}
+
+}  // namespace
 
 double cumulative_log_decay(std::span<const float> delta, std::span<const float> a) {
     double total = 0.0;
@@ -28,12 +72,15 @@ double cumulative_log_decay(std::span<const float> delta, std::span<const float>
     }
     // The slowest state bounds the mean from below; the others are taken relative to it.
     const auto slowest = static_cast<double>(*std::max_element(a.begin(), a.end()));
-    const auto states = static_cast<double>(a.size());
-    for (const float step : delta) {
-        const auto width = static_cast<double>(step);
-        double sum = 0.0;
-        for (const float rate : a) sum += std::exp(width * (static_cast<double>(rate) - slowest));
-        total += width * slowest + std::log(sum / states);
+    const double mean = 1.0 / static_cast<double>(a.size());
+    for (std::size_t first = 0; first < delta.size(); first += step_block) {
+        const std::size_t count = std::min(step_block, delta.size() - first);
+        std::array<double, step_block> steps{};
+        for (std::size_t t = 0; t < count; ++t) steps[t] = static_cast<double>(delta[first + t]);
+        std::array<double, step_block> sums{};
+        for (const float rate : a) add_decays(steps, static_cast<double>(rate) - slowest, sums);
+        for (std::size_t t = 0; t < count; ++t)
+            total += steps[t] * slowest + std::log(sums[t] * mean);
     }
     return total;
 }
@@ -69,7 +116,9 @@ public:
     }
 
 private:
-    [[nodiscard]] std::int64_t last() const { return static_cast<std::int64_t>(values_.size()) - 1; }
+    [[nodiscard]] std::int64_t last() const {
+        return static_cast<std::int64_t>(values_.size()) - 1;
+    }
     [[nodiscard]] double value(std::int64_t i) const {
         return static_cast<double>(values_[static_cast<std::size_t>(std::min(i, last()))]);
     }
@@ -92,7 +141,8 @@ float length_threshold(std::span<const float> descending, double sum, std::int64
     const auto after = [&](std::int64_t k) {
         return static_cast<float>(points.at(std::min(k + 1, total_tokens - 1)));
     };
-    // Whole source intervals are summed at once; only the one in which the sum is exceeded is walked.
+    // Whole source intervals are summed at once; only the one in which the sum is exceeded is
+    // walked.
     double cumulated = 0.0;
     std::int64_t first = points.first_from(0);
     for (std::int64_t k = 0; k < first; ++k) {  // before source position 0: the largest value
@@ -135,15 +185,16 @@ void Calibration::add_layer(std::int64_t layer, std::span<const float> delta,
         const std::int64_t first = static_cast<std::int64_t>(task) * channels_a_task;
         for (std::int64_t c = first; c < std::min(first + channels_a_task, channels_); ++c) {
             for (std::int64_t t = 0; t < length_; ++t) {
-                column[static_cast<std::size_t>(t)] = delta[static_cast<std::size_t>(t * channels_ + c)];
+                column[static_cast<std::size_t>(t)] =
+                    delta[static_cast<std::size_t>(t * channels_ + c)];
             }
             add_channel(layer, c, column, a.subspan(static_cast<std::size_t>(c) * states, states));
         }
     });
 }
 
-void Calibration::add_channel(std::int64_t layer, std::int64_t channel, std::span<const float> delta,
-                              std::span<const float> a) {
+void Calibration::add_channel(std::int64_t layer, std::int64_t channel,
+                              std::span<const float> delta, std::span<const float> a) {
     std::vector<float> descending(delta.begin(), delta.end());
     std::sort(descending.begin(), descending.end(), std::greater<>());
     std::vector<float> steps(delta.begin(), delta.end());

@@ -1,5 +1,5 @@
-// LongMamba's calibration (methods.md section 3): from the Δ of a plain prefill of the training length,
-// each channel's log decay and its table of thresholds g(S).
+// LongMamba's calibration (methods.md section 3): from the Δ of a plain prefill of the training
+// length, each channel's log decay and its table of thresholds g(S).
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ public:
     Calibration(const Architecture& architecture, std::int64_t length, std::int64_t sequences,
                 double clamp);
 
-    // delta [length, channels] of one sequence; a [channels, states] (Mamba-1) or [channels] (Mamba-2),
-    // negative.
+    // delta [length, channels] of one sequence; a [channels, states] (Mamba-1) or [channels]
+    // (Mamba-2), negative.
     void add_layer(std::int64_t layer, std::span<const float> delta, std::span<const float> a,
                    ThreadPool& pool);
 

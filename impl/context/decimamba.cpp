@@ -9,9 +9,10 @@ std::int64_t decimated_length(std::int64_t length, std::int64_t step, const Opti
                               std::int64_t capacity) {
     const std::int64_t candidates = length - options.protected_tail;
     if (candidates <= 0) return 0;
-    const double capped = std::min(static_cast<double>(candidates),
-                                   static_cast<double>(capacity) *
-                                       std::pow(options.decimation_rate, static_cast<double>(step)));
+    const double capped =
+        std::min(static_cast<double>(candidates),
+                 static_cast<double>(capacity) *
+                     std::pow(options.decimation_rate, static_cast<double>(step)));
     const double kept =
         std::trunc(std::max(capped, static_cast<double>(options.decimation_min_tokens)));
     return std::min(static_cast<std::int64_t>(kept), candidates);

@@ -39,7 +39,8 @@ std::vector<bool> filtered_channels(std::span<const float> log_decay, const Opti
     std::vector<bool> filtered = global_channels(log_decay, options.global_channel_threshold);
     if (options.filtered_channels == Channels::local) filtered.flip();
     if (options.filtered_channels == Channels::random) {
-        const auto count = static_cast<std::size_t>(std::count(filtered.begin(), filtered.end(), true));
+        const auto count =
+            static_cast<std::size_t>(std::count(filtered.begin(), filtered.end(), true));
         const std::uint64_t layer_seed =
             SplitMix64(options.channel_seed + static_cast<std::uint64_t>(layer)).next();
         filtered = random_channels(filtered.size(), count, layer_seed);
@@ -66,8 +67,8 @@ Plan plan_longmamba(const Request& request) {
     const Options& options = request.options;
     const CalibrationProfile& profile = *request.profile;
     Plan plan(static_cast<std::size_t>(arch.n_layers));
-    const std::int64_t total = options.expected_tokens > 0 ? options.expected_tokens
-                                                           : request.position + request.tokens;
+    const std::int64_t total =
+        options.expected_tokens > 0 ? options.expected_tokens : request.position + request.tokens;
     if (total <= profile.training_length) return plan;
     const auto channels = static_cast<std::size_t>(profile.channels);
     const std::size_t lengths = profile.lengths.size();
@@ -81,7 +82,8 @@ Plan plan_longmamba(const Request& request) {
         wish.delta_scale.assign(channels, 1.0F);
         for (std::size_t c = 0; c < channels; ++c) {
             if (!filtered[c]) continue;
-            const auto table = std::span(profile.threshold_table).subspan((first + c) * lengths, lengths);
+            const auto table =
+                std::span(profile.threshold_table).subspan((first + c) * lengths, lengths);
             wish.delta_threshold[c] = threshold_at(profile.lengths, table, total);
         }
     }

@@ -1,8 +1,8 @@
 // Context methods: what carries a model beyond its training length.
 //
 // A method is one file in this folder and one line in method.cpp's registry. Before a prefill it is
-// asked, by plan(), what it wants of each layer; the session does it. A method sees the request and the
-// calibration, never the model's blocks: everything it can do is in LayerPlan.
+// asked, by plan(), what it wants of each layer; the session does it. A method sees the request and
+// the calibration, never the model's blocks: everything it can do is in LayerPlan.
 //
 // Used by impl/session. Depends on impl/format (architecture, calibration profile) and impl/base.
 #pragma once

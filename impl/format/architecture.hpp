@@ -25,11 +25,11 @@ struct Architecture {
     std::int64_t n_groups = 0;
     std::int64_t vocab_size = 0;  // rows of the embedding, padding included
     float norm_eps = 1e-5F;
-    float delta_min = 0.0F;      // Mamba-2 time_step_limit; Mamba-1 leaves Δ unclamped
+    float delta_min = 0.0F;  // Mamba-2 time_step_limit; Mamba-1 leaves Δ unclamped
     float delta_max = 3.4e38F;
-    bool tied_head = true;       // the head is the embedding
+    bool tied_head = true;  // the head is the embedding
     bool conv_bias = true;
-    bool linear_bias = false;    // in_proj and out_proj
+    bool linear_bias = false;  // in_proj and out_proj
     std::int32_t end_of_text = 0;
     std::int64_t training_length = 2048;
 
@@ -39,7 +39,8 @@ struct Architecture {
     }
     // Rows of in_proj: x | z in Mamba-1, z | x | B | C | dt in Mamba-2.
     [[nodiscard]] std::int64_t in_proj_rows() const {
-        return family == Family::mamba1 ? 2 * d_inner : 2 * d_inner + 2 * n_groups * d_state + n_heads;
+        return family == Family::mamba1 ? 2 * d_inner
+                                        : 2 * d_inner + 2 * n_groups * d_state + n_heads;
     }
     // One Δ per channel in Mamba-1, per head in Mamba-2.
     [[nodiscard]] std::int64_t delta_channels() const {
@@ -49,7 +50,8 @@ struct Architecture {
 };
 
 // Throws Code::unsupported naming the value and the legal range: every size positive and within
-// what the kernels index, products consistent (d_inner = n_heads * head_dim, heads divisible by groups).
+// what the kernels index, products consistent (d_inner = n_heads * head_dim, heads divisible by
+// groups).
 void validate(const Architecture& architecture);
 
 // A tensor the architecture demands, in the names of Hugging Face checkpoints.

@@ -1,5 +1,4 @@
-// What LongMamba's calibration measured on one model (methods.md section 3), stored in its
-// container.
+// What LongMamba's calibration measured on one model (methods.md section 3).
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,5 @@
-// Reads a .sipo container. Nothing in the file is trusted: opening checks the structure, and
-// reading a frame checks its bytes. All members are const and may be called from several threads at
-// once.
+// Reads a .sipo container. Nothing in the file is trusted: opening checks the structure, reading a
+// frame checks its bytes. All members are const; several threads may call them at once.
 #pragma once
 
 #include <cstddef>

@@ -25,8 +25,7 @@ inline constexpr std::uint64_t max_frame_bytes = std::uint64_t{4} << 20;
 inline constexpr std::uint64_t max_header_bytes = std::uint64_t{64} << 20;
 inline constexpr std::uint64_t max_blob_bytes = std::uint64_t{64} << 20;
 inline constexpr std::uint64_t free_expansion_bytes = std::uint64_t{256} << 20;
-inline constexpr std::uint64_t max_expansion =
-    256;  // raw bytes for a byte of the file, beyond that
+inline constexpr std::uint64_t max_expansion = 256;  // beyond that, raw bytes a byte of the file
 inline constexpr std::size_t max_name_bytes = 255;
 inline constexpr std::size_t max_dimensions = 8;
 inline constexpr std::size_t max_table_lengths = 4096;
@@ -43,8 +42,7 @@ struct Prelude {
 
 [[nodiscard]] std::array<std::byte, prelude_bytes> encode_prelude(const Prelude& prelude);
 
-// Checks magic, checksum, version, and that the header lies inside `file`. `source` is for
-// messages.
+// Checks magic, checksum, version, and that the header lies inside `file`.
 [[nodiscard]] Prelude decode_prelude(std::span<const std::byte> file, const std::string& source);
 
 // XXH3-64.

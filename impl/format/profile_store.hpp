@@ -16,8 +16,7 @@ namespace sipo {
 // meanwhile points to another file. No lock file is left behind.
 //
 // Throws Code::invalid_argument when the profile does not fit the model, Code::unsupported when a
-// newer minor version wrote the file, for then rewriting would drop what this version does not
-// know.
+// newer minor version wrote the file: rewriting would drop what this version does not know.
 void store_profile(const std::filesystem::path& path, const CalibrationProfile& profile);
 
 }  // namespace sipo

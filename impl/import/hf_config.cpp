@@ -65,7 +65,7 @@ std::int64_t d_inner_of(const JsonObject& config, std::int64_t d_model) {
     constexpr double too_large = 0x1p40;
     const double product = config.number("expand", 2.0) * static_cast<double>(d_model);
     if (!(std::abs(product) < too_large) || product != std::floor(product)) {
-        fail(Code::unsupported, config.source(), ": \"expand\" times \"hidden_size\" is ", product,
+        fail(Code::unsupported, config.source(), R"(: "expand" times "hidden_size" is )", product,
              ", which is no size");
     }
     return static_cast<std::int64_t>(product);

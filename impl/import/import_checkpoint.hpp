@@ -14,12 +14,12 @@ namespace sipo {
 struct ImportOptions {
     // Type of the matrices, f32 or bf16; everything else is stored as f32. When not given: bf16 if
     // the checkpoint's matrices have two bytes an element, else f32.
-    std::optional<DType> weights;
+    std::optional<DType> weights = {};
     Store store = Store::zstd;
     int threads = 1;
     // Tokens a sequence of the training had. Goes before config.json's training_length, which no
     // public checkpoint has.
-    std::optional<std::int64_t> training_length;
+    std::optional<std::int64_t> training_length = {};
 };
 
 // Reads config.json, tokenizer.json and model.safetensors (or the shards of

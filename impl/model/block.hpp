@@ -1,5 +1,5 @@
-// One layer, norm to residual, in two halves: project() computes everything up to Δ, mix() scans and
-// writes back. Context methods act between the halves, through LayerHook and nothing else.
+// One layer, norm to residual, in two halves: project() computes everything up to Δ, mix() scans
+// and writes back. Context methods act between the halves, through LayerHook and nothing else.
 #pragma once
 
 #include <cstdint>
@@ -47,9 +47,9 @@ public:
 };
 
 // Loads layer `index`.
-[[nodiscard]] std::unique_ptr<Block> make_mamba1_block(const Architecture& arch, WeightSource& source,
-                                                       std::int64_t index);
-[[nodiscard]] std::unique_ptr<Block> make_mamba2_block(const Architecture& arch, WeightSource& source,
-                                                       std::int64_t index);
+[[nodiscard]] std::unique_ptr<Block> make_mamba1_block(const Architecture& arch,
+                                                       WeightSource& source, std::int64_t index);
+[[nodiscard]] std::unique_ptr<Block> make_mamba2_block(const Architecture& arch,
+                                                       WeightSource& source, std::int64_t index);
 
 }  // namespace sipo

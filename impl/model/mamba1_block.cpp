@@ -73,8 +73,8 @@ public:
 
 private:
     Architecture arch_;
-    backend::BufferPtr norm_;         // [1, d_model]
-    backend::MatrixPtr in_proj_;      // [2 d_inner, d_model]
+    backend::BufferPtr norm_;     // [1, d_model]
+    backend::MatrixPtr in_proj_;  // [2 d_inner, d_model]
     backend::BufferPtr in_bias_;
     backend::BufferPtr conv_weight_;  // [d_conv, d_inner]
     backend::BufferPtr conv_bias_;    // [1, d_inner]

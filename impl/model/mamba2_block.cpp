@@ -25,7 +25,8 @@ public:
           d_(source.vector(name + "mixer.D", arch.n_heads)),
           gate_norm_(source.vector(name + "mixer.norm.weight", arch.d_inner)),
           out_proj_(source.matrix(name + "mixer.out_proj.weight", arch.d_model, arch.d_inner)) {
-        if (arch.conv_bias) conv_bias_ = source.vector(name + "mixer.conv1d.bias", arch.conv_channels());
+        if (arch.conv_bias)
+            conv_bias_ = source.vector(name + "mixer.conv1d.bias", arch.conv_channels());
         if (arch.linear_bias) {
             in_bias_ = source.vector(name + "mixer.in_proj.bias", arch.in_proj_rows());
             out_bias_ = source.vector(name + "mixer.out_proj.bias", arch.d_model);
@@ -79,17 +80,17 @@ public:
 private:
     Architecture arch_;
     std::int64_t b_c_width_;
-    backend::BufferPtr norm_;         // [1, d_model]
-    backend::MatrixPtr in_proj_;      // [2 d_inner + 2 n_groups d_state + n_heads, d_model]
+    backend::BufferPtr norm_;     // [1, d_model]
+    backend::MatrixPtr in_proj_;  // [2 d_inner + 2 n_groups d_state + n_heads, d_model]
     backend::BufferPtr in_bias_;
     backend::BufferPtr conv_weight_;  // [d_conv, conv channels]
     backend::BufferPtr conv_bias_;
-    backend::BufferPtr dt_bias_;      // [1, n_heads]
-    std::vector<float> host_a_;       // [n_heads]
-    backend::BufferPtr a_;            // [1, n_heads]
-    backend::BufferPtr d_;            // [1, n_heads]
-    backend::BufferPtr gate_norm_;    // [1, d_inner]
-    backend::MatrixPtr out_proj_;     // [d_model, d_inner]
+    backend::BufferPtr dt_bias_;    // [1, n_heads]
+    std::vector<float> host_a_;     // [n_heads]
+    backend::BufferPtr a_;          // [1, n_heads]
+    backend::BufferPtr d_;          // [1, n_heads]
+    backend::BufferPtr gate_norm_;  // [1, d_inner]
+    backend::MatrixPtr out_proj_;   // [d_model, d_inner]
     backend::BufferPtr out_bias_;
 };
 

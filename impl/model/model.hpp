@@ -1,8 +1,8 @@
 // A model's weights on a backend, ready for any number of sessions. Immutable.
 //
-// This folder: weight_source reads tensors, block.hpp is a layer and mamba1_block / mamba2_block the two
-// kinds, workspace their intermediate matrices, model the whole. It calls the backend interface and
-// nothing else that computes; sessions call it.
+// This folder: weight_source reads tensors, block.hpp is a layer and mamba1_block / mamba2_block
+// the two kinds, workspace their intermediate matrices, model the whole. It calls the backend
+// interface and nothing else that computes; sessions call it.
 #pragma once
 
 #include <cstdint>
@@ -38,9 +38,9 @@ public:
 private:
     Architecture arch_;
     backend::BackendPtr backend_;
-    backend::MatrixPtr embedding_;    // [vocab_size, d_model]
-    backend::MatrixPtr head_;         // the same shape; null when tied
-    backend::BufferPtr final_norm_;   // [1, d_model]
+    backend::MatrixPtr embedding_;   // [vocab_size, d_model]
+    backend::MatrixPtr head_;        // the same shape; null when tied
+    backend::BufferPtr final_norm_;  // [1, d_model]
     std::vector<std::unique_ptr<Block>> blocks_;
     DType weights_type_ = DType::f32;
     std::int64_t parameters_ = 0;

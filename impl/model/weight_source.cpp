@@ -26,7 +26,8 @@ std::vector<float> transpose(std::span<const float> in, std::int64_t rows, std::
     std::vector<float> out(in.size());
     for (std::int64_t r = 0; r < rows; ++r) {
         for (std::int64_t c = 0; c < cols; ++c) {
-            out[static_cast<std::size_t>(c * rows + r)] = in[static_cast<std::size_t>(r * cols + c)];
+            out[static_cast<std::size_t>(c * rows + r)] =
+                in[static_cast<std::size_t>(r * cols + c)];
         }
     }
     return out;
@@ -46,8 +47,8 @@ std::vector<float> WeightSource::floats(const std::string& name,
     return widen(bytes(entry), entry.dtype);
 }
 
-backend::MatrixPtr WeightSource::matrix(const std::string& name, std::int64_t rows, std::int64_t cols,
-                                        bool precise) const {
+backend::MatrixPtr WeightSource::matrix(const std::string& name, std::int64_t rows,
+                                        std::int64_t cols, bool precise) const {
     const std::vector<std::int64_t> shape{rows, cols};
     const TensorEntry& entry = container_.require(name, shape);
     if (entry.dtype == DType::f32 || (entry.dtype == DType::bf16 && !precise)) {

@@ -1,5 +1,5 @@
-// The intermediate matrices of one layer, for as many tokens as a chunk has. Every layer of a stream
-// works in the same workspace.
+// The intermediate matrices of one layer, for as many tokens as a chunk has. Every layer of a
+// stream works in the same workspace.
 #pragma once
 
 #include <algorithm>
@@ -16,12 +16,15 @@ public:
         : normed_(stream.allocate(capacity, arch.d_model)),
           projected_(stream.allocate(capacity, arch.in_proj_rows())),
           conv_out_(stream.allocate(capacity, arch.conv_channels())),
-          dt_b_c_(stream.allocate(capacity, std::max<std::int64_t>(arch.dt_rank, 1) + 2 * arch.d_state)),
+          dt_b_c_(stream.allocate(capacity,
+                                  std::max<std::int64_t>(arch.dt_rank, 1) + 2 * arch.d_state)),
           delta_(stream.allocate(capacity, arch.delta_channels())),
           y_(stream.allocate(capacity, arch.d_inner)) {}
 
     [[nodiscard]] backend::View normed(std::int64_t n) const { return first_rows(normed_, n); }
-    [[nodiscard]] backend::View projected(std::int64_t n) const { return first_rows(projected_, n); }
+    [[nodiscard]] backend::View projected(std::int64_t n) const {
+        return first_rows(projected_, n);
+    }
     [[nodiscard]] backend::View conv_out(std::int64_t n) const { return first_rows(conv_out_, n); }
     [[nodiscard]] backend::View dt_b_c(std::int64_t n) const { return first_rows(dt_b_c_, n); }
     [[nodiscard]] backend::View delta(std::int64_t n) const { return first_rows(delta_, n); }

@@ -26,8 +26,8 @@ public:
           pool_(resolve_threads(options.threads)),
           calibration_(model.architecture(), length, sequences, options.clamp) {
         machinery_.reserve(length);
-        delta_.resize(static_cast<std::size_t>(
-            checked_mul(length, model_.architecture().delta_channels())));
+        delta_.resize(
+            static_cast<std::size_t>(checked_mul(length, model_.architecture().delta_channels())));
     }
 
     void add_sequence(std::span<const std::int32_t> ids) {
@@ -39,7 +39,8 @@ public:
             const LayerState state = machinery_.state.layer(layer);
             model_.block(layer).project(stream, residual, state.conv_state, *machinery_.work);
             observe(layer);
-            model_.block(layer).mix(stream, length_, {}, state.ssm_state, residual, *machinery_.work);
+            model_.block(layer).mix(stream, length_, {}, state.ssm_state, residual,
+                                    *machinery_.work);
             report(options_.progress, ++done_, total_);
         }
     }
@@ -74,13 +75,14 @@ CalibrationProfile calibrate(const OpenModel& model, std::span<const std::int32_
     const std::int64_t vocab = model.architecture().vocab_size;
     for (std::size_t i = 0; i < ids.size(); ++i) {
         if (ids[i] < 0 || ids[i] >= vocab) {
-            fail(Code::out_of_range, "token ", i, " has id ", ids[i], "; legal are 0 to ", vocab - 1);
+            fail(Code::out_of_range, "token ", i, " has id ", ids[i], "; legal are 0 to ",
+                 vocab - 1);
         }
     }
     Calibrator calibrator(model, sequences, length, options);
     for (std::int64_t s = 0; s < sequences; ++s) {
-        calibrator.add_sequence(ids.subspan(static_cast<std::size_t>(s * length),
-                                            static_cast<std::size_t>(length)));
+        calibrator.add_sequence(
+            ids.subspan(static_cast<std::size_t>(s * length), static_cast<std::size_t>(length)));
     }
     return calibrator.finish();
 }

@@ -1,5 +1,5 @@
-// Runs LongMamba's calibration: a plain prefill of every sequence, layer by layer, with each layer's Δ
-// handed to context/calibration.
+// Runs LongMamba's calibration: a plain prefill of every sequence, layer by layer, with each
+// layer's Δ handed to context/calibration.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,13 @@ namespace sipo {
 
 struct CalibrateOptions {
     double clamp = 0.0;
-    int threads = 0;  // 0: all there are
+    int threads = 0;      // 0: all there are
     ProgressFn progress;  // in layers times sequences
 };
 
 // ids [sequences, length]
-[[nodiscard]] CalibrationProfile calibrate(const OpenModel& model, std::span<const std::int32_t> ids,
+[[nodiscard]] CalibrationProfile calibrate(const OpenModel& model,
+                                           std::span<const std::int32_t> ids,
                                            std::int64_t sequences, std::int64_t length,
                                            const CalibrateOptions& options);
 

@@ -1,9 +1,9 @@
-// An opened .sipo file: weights on a backend, tokenizer and calibration profiles. Immutable and shared by
-// the sessions made from it.
+// An opened .sipo file: weights on a backend, tokenizer and calibration profiles. Immutable and
+// shared by the sessions made from it.
 //
-// This folder turns a model into sequences: open_model (what sessions share), recurrent_state, prefill
-// (the pipeline over chunks and segments), session (one sequence), sampler, calibrate. It asks
-// impl/context what a method wants and calls impl/model; capi/ is its only user.
+// This folder turns a model into sequences: open_model (what sessions share), recurrent_state,
+// prefill (the pipeline over chunks and segments), session (one sequence), sampler, calibrate. It
+// asks impl/context what a method wants and calls impl/model; capi/ is its only user.
 #pragma once
 
 #include <filesystem>

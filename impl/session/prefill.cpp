@@ -163,8 +163,8 @@ std::vector<std::int64_t> Prefill::choose_tokens(std::int64_t layer) {
     return kept;
 }
 
-// The second pass of the layer over a chunk. The kept tokens' residuals move to the front of the full
-// residual stream, which this chunk and the ones before it no longer need.
+// The second pass of the layer over a chunk. The kept tokens' residuals move to the front of the
+// full residual stream, which this chunk and the ones before it no longer need.
 void Prefill::mix_kept(std::int64_t layer, const Chunk& chunk, std::span<const std::int64_t> kept,
                        std::int64_t position) {
     const Block& block = m_.model.block(layer);

@@ -1,9 +1,10 @@
 // Reads a prompt: chunks of tokens through all layers, with the states carried across the borders.
 //
-// A layer that drops tokens (LayerPlan::kept_tokens) needs the Δ of all tokens before it can scan, so it
-// ends a segment of layers: first every chunk goes through the segment up to that layer's Δ, then the
-// tokens are chosen, then every chunk goes through that layer again and only the kept tokens go on. The
-// residual stream alone is held for the full length, and only when there is such a layer.
+// A layer that drops tokens (LayerPlan::kept_tokens) needs the Δ of all tokens before it can scan,
+// so it ends a segment of layers: first every chunk goes through the segment up to that layer's Δ,
+// then the tokens are chosen, then every chunk goes through that layer again and only the kept
+// tokens go on. The residual stream alone is held for the full length, and only when there is such
+// a layer.
 #pragma once
 
 #include <atomic>
@@ -54,7 +55,8 @@ struct PrefillTask {
 class Prefill {
 public:
     Prefill(Machinery& machinery, const PrefillTask& task);
-    // Moves the machinery's state over the prompt. Throws Code::cancelled between two layers of a chunk.
+    // Moves the machinery's state over the prompt. Throws Code::cancelled between two layers of a
+    // chunk.
     void run();
     // Indices of the tokens that reached the last layer; nothing when all did.
     [[nodiscard]] std::optional<std::vector<std::int64_t>> take_kept() { return std::move(kept_); }
@@ -91,11 +93,11 @@ private:
     std::vector<Filter> filters_;  // one a layer
     std::int64_t length_;          // tokens that are left
     std::optional<std::vector<std::int64_t>> kept_;
-    backend::BufferPtr full_residual_;    // [tokens, d_model]
-    backend::BufferPtr scores_;           // [1, tokens]
-    backend::BufferPtr gathered_;         // [chunk, d_model]
-    backend::BufferPtr first_conv_state_; // of the layer at the cut, for its first pass
-    std::int64_t work_done_ = 0;          // in tokens times layers
+    backend::BufferPtr full_residual_;     // [tokens, d_model]
+    backend::BufferPtr scores_;            // [1, tokens]
+    backend::BufferPtr gathered_;          // [chunk, d_model]
+    backend::BufferPtr first_conv_state_;  // of the layer at the cut, for its first pass
+    std::int64_t work_done_ = 0;           // in tokens times layers
     std::int64_t work_total_ = 0;
 };
 

@@ -9,8 +9,8 @@ RecurrentState::RecurrentState(backend::Stream& stream, const Architecture& arch
     const std::int64_t rows = mamba1 ? arch.d_state : arch.n_heads * arch.d_state;
     const std::int64_t cols = mamba1 ? arch.d_inner : arch.head_dim;
     for (std::int64_t i = 0; i < arch.n_layers; ++i) {
-        layers_.push_back({stream.allocate(arch.d_conv - 1, arch.conv_channels()),
-                           stream.allocate(rows, cols)});
+        layers_.push_back(
+            {stream.allocate(arch.d_conv - 1, arch.conv_channels()), stream.allocate(rows, cols)});
     }
 }
 

@@ -61,14 +61,15 @@ std::int32_t Sampler::draw() {
     weights_.clear();
     double total = 0.0;
     for (const Candidate& candidate : candidates_) {
-        weights_.push_back(std::exp((static_cast<double>(candidate.logit) - top) / options_.temperature));
+        weights_.push_back(
+            std::exp((static_cast<double>(candidate.logit) - top) / options_.temperature));
         total += weights_.back();
     }
     // The likeliest has weight 1, so min_p compares with it directly; it is always kept.
     double kept = 0.0;
     std::size_t count = 0;
-    while (count < weights_.size() && (count == 0 || (kept < options_.top_p * total &&
-                                                      weights_[count] >= options_.min_p))) {
+    while (count < weights_.size() &&
+           (count == 0 || (kept < options_.top_p * total && weights_[count] >= options_.min_p))) {
         kept += weights_[count++];
     }
     double left = random_.uniform() * kept;
@@ -81,7 +82,8 @@ std::int32_t Sampler::draw() {
 
 void Sampler::remember(std::int32_t token) {
     recent_.push_back(token);
-    while (static_cast<std::int64_t>(recent_.size()) > options_.repetition_window) recent_.pop_front();
+    while (static_cast<std::int64_t>(recent_.size()) > options_.repetition_window)
+        recent_.pop_front();
 }
 
 }  // namespace sipo

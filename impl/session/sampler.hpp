@@ -1,5 +1,5 @@
-// Chooses the next token from logits. Plain and deterministic: the same logits, options and seed give
-// the same tokens on every backend that gives the same logits.
+// Chooses the next token from logits. Plain and deterministic: the same logits, options and seed
+// give the same tokens on every backend that gives the same logits.
 #pragma once
 
 #include <cstdint>

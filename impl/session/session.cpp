@@ -38,14 +38,16 @@ void Session::prefill_logits(std::span<const std::int32_t> ids, std::int64_t las
     check_prompt(ids);
     const auto tokens = static_cast<std::int64_t>(ids.size());
     if (last < 1 || last > tokens) {
-        fail(Code::out_of_range, "logits of the last ", last, " tokens asked; the prompt has ", tokens);
+        fail(Code::out_of_range, "logits of the last ", last, " tokens asked; the prompt has ",
+             tokens);
     }
     const context::Plan plan = plan_for(tokens);
     check_last(last, plan, "logits");
     const auto width = static_cast<std::size_t>(model_->architecture().vocab_size);
     read_prompt(ids, plan, last, [&](std::int64_t first, View rows) {
-        machinery_.stream->download(rows, logits.subspan(static_cast<std::size_t>(first) * width,
-                                                         static_cast<std::size_t>(rows.rows) * width));
+        machinery_.stream->download(rows,
+                                    logits.subspan(static_cast<std::size_t>(first) * width,
+                                                   static_cast<std::size_t>(rows.rows) * width));
     });
 }
 
@@ -78,11 +80,11 @@ void Session::score(std::span<const std::int32_t> ids, std::int64_t scored, std:
         if (count <= 0) return;
         const auto offset = static_cast<std::size_t>(first);
         const View out = View(*values).col_range(0, count);
-        stream.negative_log_likelihood(rows.row_range(0, count),
-                                       ids.subspan(first_target + offset, static_cast<std::size_t>(count)),
-                                       out);
-        stream.download(out, std::span(result).subspan(first_result + offset,
-                                                       static_cast<std::size_t>(count)));
+        stream.negative_log_likelihood(
+            rows.row_range(0, count),
+            ids.subspan(first_target + offset, static_cast<std::size_t>(count)), out);
+        stream.download(
+            out, std::span(result).subspan(first_result + offset, static_cast<std::size_t>(count)));
     });
     std::copy(result.begin(), result.end(), nll.begin());
 }
@@ -110,10 +112,12 @@ std::size_t Session::generate(const SamplingOptions& sampling, std::size_t max_t
         const bool stop = on_token && on_token(token, piece) != 0;
         step(token);
         if (stop) {
-            fail(Code::cancelled, "cancelled by the token callback after ", generated + 1, " tokens");
+            fail(Code::cancelled, "cancelled by the token callback after ", generated + 1,
+                 " tokens");
         }
         if (cancelled_.load(std::memory_order_relaxed)) {
-            fail(Code::cancelled, "cancelled by sipo_session_cancel() after ", generated + 1, " tokens");
+            fail(Code::cancelled, "cancelled by sipo_session_cancel() after ", generated + 1,
+                 " tokens");
         }
     }
     return max_tokens;
@@ -159,12 +163,13 @@ void Session::check_token(std::int32_t id, std::int64_t index) const {
     }
 }
 
-void Session::check_last(std::int64_t last, const context::Plan& plan, std::string_view what) const {
+void Session::check_last(std::int64_t last, const context::Plan& plan,
+                         std::string_view what) const {
     for (std::size_t layer = 0; layer < plan.size(); ++layer) {
         if (plan[layer].kept_tokens && plan[layer].protected_tail < last) {
-            fail(Code::out_of_range, what, " of the last ", last, " tokens need a protected tail of ",
-                 last, " or more, since layer ", layer, " drops tokens; it is ",
-                 plan[layer].protected_tail);
+            fail(Code::out_of_range, what, " of the last ", last,
+                 " tokens need a protected tail of ", last, " or more, since layer ", layer,
+                 " drops tokens; it is ", plan[layer].protected_tail);
         }
     }
 }

@@ -1,5 +1,5 @@
-// One sequence: a recurrent state, the context method that reads its prompts, and generation. Used by
-// one thread at a time; cancel() alone may come from another.
+// One sequence: a recurrent state, the context method that reads its prompts, and generation. Used
+// by one thread at a time; cancel() alone may come from another.
 #pragma once
 
 #include <atomic>
@@ -38,7 +38,8 @@ public:
 
     // The three ways to read a prompt; see sipo.h. On an exception the session is as it was before.
     void prefill(std::span<const std::int32_t> ids);
-    void prefill_logits(std::span<const std::int32_t> ids, std::int64_t last, std::span<float> logits);
+    void prefill_logits(std::span<const std::int32_t> ids, std::int64_t last,
+                        std::span<float> logits);
     void score(std::span<const std::int32_t> ids, std::int64_t scored, std::span<float> nll);
 
     void decode(std::int32_t token);
@@ -63,10 +64,10 @@ private:
     void check_token(std::int32_t id, std::int64_t index) const;
     void check_last(std::int64_t last, const context::Plan& plan, std::string_view what) const;
     [[nodiscard]] context::Plan plan_for(std::int64_t tokens) const;
-    void read_prompt(std::span<const std::int32_t> ids, const context::Plan& plan, std::int64_t last,
-                     const LogitsFn& on_logits);
-    void run_prefill(std::span<const std::int32_t> ids, const context::Plan& plan, std::int64_t last,
-                     const LogitsFn& on_logits);
+    void read_prompt(std::span<const std::int32_t> ids, const context::Plan& plan,
+                     std::int64_t last, const LogitsFn& on_logits);
+    void run_prefill(std::span<const std::int32_t> ids, const context::Plan& plan,
+                     std::int64_t last, const LogitsFn& on_logits);
     void step(std::int32_t token);
 
     std::shared_ptr<const OpenModel> model_;
@@ -76,9 +77,9 @@ private:
     RecurrentState backup_;  // the state before a prompt, should reading it fail
     std::vector<float> logits_;
     std::int64_t position_ = 0;
-    std::int64_t prompt_length_ = 0;                  // of the last prefill
-    std::optional<std::vector<std::int64_t>> kept_;   // of the last prefill; nothing: all
-    bool broken_ = false;                             // a decoding step failed half-way
+    std::int64_t prompt_length_ = 0;                 // of the last prefill
+    std::optional<std::vector<std::int64_t>> kept_;  // of the last prefill; nothing: all
+    bool broken_ = false;                            // a decoding step failed half-way
     std::atomic<bool> cancelled_{false};
 };
 

@@ -1,13 +1,13 @@
-// The depthwise causal convolution with its SiLU: channels lie along the vector, so every access is in
-// order. Row t reads the inputs t - (taps - 1) .. t; those before row 0 come from the carried state.
+// The depthwise causal convolution with its SiLU: channels lie along the vector, so every access is
+// in order. Row t reads the inputs t - (taps - 1) .. t; those before row 0 come from the carried
+// state.
 #include "kernels.hpp"
 
 namespace sipo::cpu::SIPO_ISA {
 namespace {
 
 SIPO_INLINE const float* input_row(const ConvArgs& args, std::int64_t t) {
-    return t >= 0 ? args.in + t * args.in_stride
-                  : args.state + (t + args.taps - 1) * args.channels;
+    return t >= 0 ? args.in + t * args.in_stride : args.state + (t + args.taps - 1) * args.channels;
 }
 
 template <typename Load, typename Store>

@@ -22,11 +22,13 @@ public:
     MatrixPtr upload_matrix(std::int64_t rows, std::int64_t cols, DType type,
                             std::span<const std::byte> values) override {
         if (values.size() != static_cast<std::size_t>(rows * cols) * dtype_size(type)) {
-            fail(Code::internal, "a matrix of ", rows, " x ", cols, " got ", values.size(), " bytes");
+            fail(Code::internal, "a matrix of ", rows, " x ", cols, " got ", values.size(),
+                 " bytes");
         }
         if (type == DType::f32) {
             auto matrix = std::make_unique<CpuMatrix>(rows, cols, type, kernels_.panel_f32);
-            kernels_.pack_f32(reinterpret_cast<const float*>(values.data()), rows, cols, matrix->f32());
+            kernels_.pack_f32(reinterpret_cast<const float*>(values.data()), rows, cols,
+                              matrix->f32());
             return matrix;
         }
         if (type != DType::bf16) {
@@ -42,7 +44,8 @@ public:
                            std::span<const float> values) override {
         auto table = std::make_unique<CpuBuffer>(rows, cols);
         if (values.size() != static_cast<std::size_t>(rows * cols)) {
-            fail(Code::internal, "a table of ", rows, " x ", cols, " got ", values.size(), " values");
+            fail(Code::internal, "a table of ", rows, " x ", cols, " got ", values.size(),
+                 " values");
         }
         std::memcpy(table->data(), values.data(), values.size_bytes());
         return table;

@@ -43,7 +43,8 @@ CpuBuffer::CpuBuffer(std::int64_t rows, std::int64_t cols)
 
 Span2d resolve(const backend::View& view) {
     auto& buffer = static_cast<CpuBuffer&>(*view.buffer);
-    return {buffer.data() + view.row * buffer.cols() + view.col, buffer.cols(), view.rows, view.cols};
+    return {buffer.data() + view.row * buffer.cols() + view.col, buffer.cols(), view.rows,
+            view.cols};
 }
 
 const float* values_of(const backend::Buffer& table) {

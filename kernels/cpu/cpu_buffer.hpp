@@ -21,7 +21,9 @@ class CpuBuffer final : public backend::Buffer {
 public:
     CpuBuffer(std::int64_t rows, std::int64_t cols);
     [[nodiscard]] float* data() { return reinterpret_cast<float*>(memory_.get()); }
-    [[nodiscard]] const float* data() const { return reinterpret_cast<const float*>(memory_.get()); }
+    [[nodiscard]] const float* data() const {
+        return reinterpret_cast<const float*>(memory_.get());
+    }
 
 private:
     std::unique_ptr<std::byte[], FreeDeleter> memory_;
@@ -47,7 +49,9 @@ public:
     [[nodiscard]] std::int64_t panels() const;
     [[nodiscard]] std::int64_t bytes() const override;
     [[nodiscard]] float* f32() const { return reinterpret_cast<float*>(memory_.get()); }
-    [[nodiscard]] std::uint16_t* bf16() const { return reinterpret_cast<std::uint16_t*>(memory_.get()); }
+    [[nodiscard]] std::uint16_t* bf16() const {
+        return reinterpret_cast<std::uint16_t*>(memory_.get());
+    }
     // Row `row`, unpacked: the embedding of a token.
     void read_row(std::int64_t row, float* out) const;
 

@@ -25,7 +25,8 @@ using backend::View;
 
 // Below this many elements a loop is faster on one thread than shared.
 constexpr std::int64_t elements_worth_sharing = 16384;
-// Rows of a matrix product's task: their inputs stay in the second-level cache. A multiple of the tile.
+// Rows of a matrix product's task: their inputs stay in the second-level cache. A multiple of the
+// tile.
 constexpr std::int64_t matmul_rows = 252;
 constexpr std::int64_t matmul_panels = 8;
 
@@ -185,10 +186,9 @@ public:
         args.d_state = shape.d_state;
         args.head_dim = shape.head_dim;
         args.heads_a_group = shape.n_heads / shape.n_groups;
-        for_blocks(shape.n_heads, args.tokens * shape.head_dim * shape.d_state,
-                   [&](std::int64_t first, std::int64_t last) {
-                       kernels_.head_scan(args, first, last);
-                   });
+        for_blocks(
+            shape.n_heads, args.tokens * shape.head_dim * shape.d_state,
+            [&](std::int64_t first, std::int64_t last) { kernels_.head_scan(args, first, last); });
     }
 
     void gated_norm(View y, View z, const std::vector<std::int64_t>* rows, const Buffer& weight,
@@ -211,7 +211,8 @@ public:
         float* to = resolve(out).data;
         for_rows(from.rows, from.cols * 4, [&](std::int64_t t) {
             const float* row = from.row(t);
-            to[t] = kernels_.log_sum_exp(row, from.cols) - row[targets[static_cast<std::size_t>(t)]];
+            to[t] =
+                kernels_.log_sum_exp(row, from.cols) - row[targets[static_cast<std::size_t>(t)]];
         });
     }
 
@@ -222,7 +223,8 @@ public:
     }
 
     std::string name() const override {
-        return join("cpu (", kernels_.name, "), ", pool_.size(), pool_.size() == 1 ? " thread" : " threads");
+        return join("cpu (", kernels_.name, "), ", pool_.size(),
+                    pool_.size() == 1 ? " thread" : " threads");
     }
 
 private:
@@ -266,8 +268,8 @@ private:
             kernels_.to_bf16(in.row(t), in.cols, x + t * cols);
             if (cols != in.cols) x[t * cols + in.cols] = 0;
         });
-        product_tasks<std::uint16_t>({x, cols, in.rows, matrix.bf16(), matrix.rows(), matrix.cols(), 0,
-                                      matrix.panels(), out.data, out.stride},
+        product_tasks<std::uint16_t>({x, cols, in.rows, matrix.bf16(), matrix.rows(), matrix.cols(),
+                                      0, matrix.panels(), out.data, out.stride},
                                      kernels_.matmul_bf16);
     }
 

@@ -1,5 +1,5 @@
-// The operations of the CPU backend: every one cuts its work into tasks for the thread pool and leaves
-// the arithmetic to the kernels of the table.
+// The operations of the CPU backend: every one cuts its work into tasks for the thread pool and
+// leaves the arithmetic to the kernels of the table.
 #pragma once
 
 #include "backend/backend.hpp"

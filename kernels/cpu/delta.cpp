@@ -4,9 +4,7 @@
 namespace sipo::cpu::SIPO_ISA {
 
 void softplus(const float* bias, std::int64_t count, float low, float high, float* inout) {
-    const auto one = [low, high](Vec v) {
-        return min(max(softplus(v), splat(low)), splat(high));
-    };
+    const auto one = [low, high](Vec v) { return min(max(softplus(v), splat(low)), splat(high)); };
     std::int64_t i = 0;
     for (; i + width <= count; i += width) {
         store(inout + i, one(load(inout + i) + load(bias + i)));

@@ -1,8 +1,8 @@
 // Mamba-2's scan: per head h ← exp(Δ A) h + Δ x ⊗ B, y = h C + D x, with scalar A, D and Δ.
 //
-// The channels of a head lie along the vector; a few states of all of them stay in registers while a
-// block of tokens passes, and y gathers the tiles of states in memory. The block keeps x and y of a
-// head in the cache between the tiles. On a CPU this recurrence needs no more operations than the
+// The channels of a head lie along the vector; a few states of all of them stay in registers while
+// a block of tokens passes, and y gathers the tiles of states in memory. The block keeps x and y of
+// a head in the cache between the tiles. On a CPU this recurrence needs no more operations than the
 // chunked matrix form, and it is exact for every cut of the prompt.
 #include "kernels.hpp"
 

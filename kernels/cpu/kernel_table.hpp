@@ -1,6 +1,6 @@
 // The kernels of one instruction set as a table of functions. All pointers are to float32 unless a
-// shape says otherwise; strides are in elements. A kernel works on the part it is told and starts no
-// threads; cpu_stream.cpp cuts the work.
+// shape says otherwise; strides are in elements. A kernel works on the part it is told and starts
+// no threads; cpu_stream.cpp cuts the work.
 #pragma once
 
 #include <cstddef>
@@ -66,20 +66,22 @@ struct ScanArgs {
 
 struct KernelTable {
     const char* name;
-    std::int64_t panel_f32;   // columns a packed panel holds
+    std::int64_t panel_f32;  // columns a packed panel holds
     std::int64_t panel_bf16;
     std::int64_t scan_block;  // channels that selective_scan takes together
 
     // Packs row-major w [n, k] into panels [n / panel, k, panel]; bf16 pairs stay together as
     // [n / panel, k / 2, panel, 2]. The padding is zero.
     void (*pack_f32)(const float* w, std::int64_t n, std::int64_t k, float* panels);
-    void (*pack_bf16)(const std::uint16_t* w, std::int64_t n, std::int64_t k, std::uint16_t* panels);
+    void (*pack_bf16)(const std::uint16_t* w, std::int64_t n, std::int64_t k,
+                      std::uint16_t* panels);
     void (*matmul_f32)(const MatmulArgs<float>& args);
     void (*matmul_bf16)(const MatmulArgs<std::uint16_t>& args);
     void (*to_bf16)(const float* in, std::int64_t count, std::uint16_t* out);
     void (*add)(const float* in, std::int64_t count, float* inout);
     // out = in · rsqrt(mean(in²) + eps) · weight; [count]
-    void (*rms_norm)(const float* in, const float* weight, std::int64_t count, float eps, float* out);
+    void (*rms_norm)(const float* in, const float* weight, std::int64_t count, float eps,
+                     float* out);
     void (*conv_silu)(const ConvArgs& args);
     // inout = clamp(softplus(inout + bias), low, high); [count]
     void (*softplus)(const float* bias, std::int64_t count, float low, float high, float* inout);
@@ -91,11 +93,12 @@ struct KernelTable {
     // Heads [first, last) of all visited rows.
     void (*head_scan)(const ScanArgs& args, std::int64_t first, std::int64_t last);
     // y = RMS(y · SiLU(z)) · weight; [count]
-    void (*gated_norm)(const float* z, const float* weight, std::int64_t count, float eps, float* y);
+    void (*gated_norm)(const float* z, const float* weight, std::int64_t count, float eps,
+                       float* y);
 };
 
-// The table of the best instruction set of this machine, or of the one that the environment variable
-// SIPO_CPU names (baseline, avx2, avx512), if this machine has it.
+// The table of the best instruction set of this machine, or of the one that the environment
+// variable SIPO_CPU names (baseline, avx2, avx512), if this machine has it.
 [[nodiscard]] const KernelTable& select_kernels();
 
 }  // namespace sipo::cpu

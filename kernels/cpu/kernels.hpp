@@ -1,5 +1,6 @@
-// What every operation's file defines, once per instruction set: the build compiles the same sources
-// several times with SIPO_ISA naming the namespace. See README.md for what such a file may use.
+// What every operation's file defines, once per instruction set: the build compiles the same
+// sources several times with SIPO_ISA naming the namespace. See README.md for what such a file may
+// use.
 #pragma once
 
 #include "kernel_table.hpp"

@@ -1,9 +1,10 @@
-// The blocked matrix product, written once for both element types. A packed matrix is a row of panels;
-// a panel holds the weights of a few output columns, one step of k after the other, so that the inner
-// loop reads it in order whatever the number of rows: the same code serves prefill and decoding.
+// The blocked matrix product, written once for both element types. A packed matrix is a row of
+// panels; a panel holds the weights of a few output columns, one step of k after the other, so that
+// the inner loop reads it in order whatever the number of rows: the same code serves prefill and
+// decoding.
 //
-// Every output element is one chain of multiply-adds over k, in order, from zero: neither the tile it
-// lies in nor the blocking of k changes its bits.
+// Every output element is one chain of multiply-adds over k, in order, from zero: neither the tile
+// it lies in nor the blocking of k changes its bits.
 #pragma once
 
 #include "kernels.hpp"
@@ -92,7 +93,8 @@ void matmul(const MatmulArgs<typename Step::Element>& args) {
             const auto* panel = args.panels + p * panel_size + s0 * Step::k_a_step * panel_cols;
             const std::int64_t cols = args.n - p * panel_cols;
             for (std::int64_t m0 = 0; m0 < args.m; m0 += Step::tile_rows) {
-                const std::int64_t m = args.m - m0 < Step::tile_rows ? args.m - m0 : Step::tile_rows;
+                const std::int64_t m =
+                    args.m - m0 < Step::tile_rows ? args.m - m0 : Step::tile_rows;
                 const auto* x = args.x + m0 * args.x_stride + s0 * Step::k_a_step;
                 float* out = args.out + m0 * args.out_stride + p * panel_cols;
                 if (cols >= panel_cols) {

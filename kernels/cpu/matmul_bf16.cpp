@@ -1,5 +1,6 @@
-// Matrix product with bf16 weights and bf16 inputs, accumulated in float32. Two neighbours of k form a
-// pair: VDPBF16PS takes a pair at a time; elsewhere the two halves are widened and multiplied in turn.
+// Matrix product with bf16 weights and bf16 inputs, accumulated in float32. Two neighbours of k
+// form a pair: VDPBF16PS takes a pair at a time; elsewhere the two halves are widened and
+// multiplied in turn.
 #include "matmul.hpp"
 
 namespace sipo::cpu::SIPO_ISA {
@@ -28,7 +29,8 @@ struct StepBf16 {
     }
     static SIPO_INLINE Vec multiply_add(VecInt x, VecInt w, Vec acc) {
 #if defined(__AVX512BF16__)
-        return _mm512_dpbf16_ps(acc, __builtin_bit_cast(__m512bh, x), __builtin_bit_cast(__m512bh, w));
+        return _mm512_dpbf16_ps(acc, __builtin_bit_cast(__m512bh, x),
+                                __builtin_bit_cast(__m512bh, w));
 #else
         return fma(even(x), even(w), fma(odd(x), odd(w), acc));
 #endif

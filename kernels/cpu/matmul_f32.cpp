@@ -9,7 +9,8 @@ struct StepF32 {
     using Weights = Vec;
     static constexpr std::int64_t k_a_step = 1;
     static constexpr std::int64_t panel_vecs = SIPO_ISA::panel_vecs;
-    // Accumulators, two weights and a broadcast fill the registers: 32 of them with AVX-512, else 16.
+    // Accumulators, two weights and a broadcast fill the registers: 32 of them with AVX-512,
+    // else 16.
     static constexpr std::int64_t tile_rows = width == 16 ? 14 : 6;
 
     static SIPO_INLINE Vec load_panel(const float* panel, std::int64_t v) {

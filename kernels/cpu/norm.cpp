@@ -36,7 +36,8 @@ SIPO_INLINE void scale_row(const float* in, const float* weight, float factor, s
         store(out + i, load(in + i) * splat(factor) * load(weight + i));
     }
     if (i < count) {
-        const Vec v = load_part(in + i, count - i) * splat(factor) * load_part(weight + i, count - i);
+        const Vec v =
+            load_part(in + i, count - i) * splat(factor) * load_part(weight + i, count - i);
         store_part(out + i, v, count - i);
     }
 }

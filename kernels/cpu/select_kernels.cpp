@@ -31,7 +31,9 @@ struct Candidate {
 };
 
 #if defined(__x86_64__)
-bool has_avx2() { return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0; }
+bool has_avx2() {
+    return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+}
 
 bool has_avx512() {
     return has_avx2() && __builtin_cpu_supports("avx512f") != 0 &&
@@ -43,13 +45,12 @@ bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf
 #endif
 
 // Best first.
-constexpr std::array candidates{
+constexpr std::array candidates {
 #if defined(__x86_64__)
-    Candidate{&avx512_bf16::table, &has_avx512_bf16},
-    Candidate{&avx512::table, &has_avx512},
-    Candidate{&avx2::table, &has_avx2},
+    Candidate{&avx512_bf16::table, &has_avx512_bf16}, Candidate{&avx512::table, &has_avx512},
+        Candidate{&avx2::table, &has_avx2},
 #endif
-    Candidate{&baseline::table, [] { return true; }},
+        Candidate{&baseline::table, [] { return true; }},
 };
 
 }  // namespace

@@ -1,8 +1,9 @@
 // Mamba-1's selective scan: h ← exp(Δ A) ⊙ h + Δ x ⊗ B, y = (h C + D ⊙ x) ⊙ SiLU(z).
 //
 // Channels lie along the vector and time runs in the loop. With 16 states the state of a vector of
-// channels stays in registers for all tokens; the exponential, the filter of Δ, the skip and the gate
-// are part of the same pass, so a token costs one read of x, Δ, z and one write of y a channel.
+// channels stays in registers for all tokens; the exponential, the filter of Δ, the skip and the
+// gate are part of the same pass, so a token costs one read of x, Δ, z and one write of y a
+// channel.
 #include "kernels.hpp"
 
 namespace sipo::cpu::SIPO_ISA {
@@ -44,7 +45,8 @@ struct DynamicStates {
 };
 
 template <typename States, bool filtered, typename Load, typename Store>
-SIPO_INLINE void scan_channels(const ScanArgs& args, std::int64_t ch, Load load_at, Store store_at) {
+SIPO_INLINE void scan_channels(const ScanArgs& args, std::int64_t ch, Load load_at,
+                               Store store_at) {
     States states(args.d_state);
     const std::int64_t n_states = states.size();
     for (std::int64_t n = 0; n < n_states; ++n) {
@@ -72,7 +74,8 @@ SIPO_INLINE void scan_channels(const ScanArgs& args, std::int64_t ch, Load load_
             y = fma(states.h[n], splat(c[n]), y);
         }
         const Vec y = fma(d, x, even + odd);
-        store_at(args.y + i * args.y_stride + ch, y * silu(load_at(args.z + t * args.z_stride + ch)));
+        store_at(args.y + i * args.y_stride + ch,
+                 y * silu(load_at(args.z + t * args.z_stride + ch)));
     }
     for (std::int64_t n = 0; n < n_states; ++n) {
         store_at(args.state + n * args.d_inner + ch, states.h[n]);

@@ -1,9 +1,10 @@
-// A float vector as wide as the instruction set, with the few functions the kernels need. GCC's vector
-// extensions give arithmetic and comparison on every target; only what they lack is written per target.
+// A float vector as wide as the instruction set, with the few functions the kernels need. GCC's
+// vector extensions give arithmetic and comparison on every target; only what they lack is written
+// per target.
 //
-// Every function acts on each lane alone, so a result does not depend on where in a vector an element
-// lies; partial loads fill the rest with zeros. Contraction is off: a fused multiply-add happens where
-// fma() is written and nowhere else.
+// Every function acts on each lane alone, so a result does not depend on where in a vector an
+// element lies; partial loads fill the rest with zeros. Contraction is off: a fused multiply-add
+// happens where fma() is written and nowhere else.
 #pragma once
 
 #include <cstdint>
@@ -75,8 +76,8 @@ SIPO_INLINE float sum(Vec v) {
     return lanes[0];
 }
 
-// 2^x, for x ≤ 128. The degree-5 polynomial on [-1/2, 1/2] has relative error 1e-7 and gives exactly 1
-// at 0, so that Δ = 0 is a decay of exactly 1. Results below the normal range are 0.
+// 2^x, for x ≤ 128. The degree-5 polynomial on [-1/2, 1/2] has relative error 1e-7 and gives
+// exactly 1 at 0, so that Δ = 0 is a decay of exactly 1. Results below the normal range are 0.
 SIPO_INLINE Vec exp2(Vec x) {
 #if defined(__AVX512F__)
     const Vec whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

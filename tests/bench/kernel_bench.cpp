@@ -1,6 +1,6 @@
-// Benchmarks of the CPU kernels on real shapes, one thread, with the share of this machine's limit. The
-// limits are measured first, in the same run: the rate of multiply-adds of a loop that does nothing
-// else, and the rate at which memory can be read.
+// Benchmarks of the CPU kernels on real shapes, one thread, with the share of this machine's limit.
+// The limits are measured first, in the same run: the rate of multiply-adds of a loop that does
+// nothing else, and the rate at which memory can be read.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -75,7 +75,8 @@ double measure_read(const KernelTable& kernels) {
     const Floats x(k);
     const Floats w(n * k);
     const Floats out(n);
-    const MatmulArgs<float> args{x.get(), k, 1, w.get(), n, k, 0, n / kernels.panel_f32, out.get(), n};
+    const MatmulArgs<float> args{x.get(),   k, 1, w.get(), n, k, 0, n / kernels.panel_f32,
+                                 out.get(), n};
     const double seconds = best_seconds([&] { kernels.matmul_f32(args); });
     return static_cast<double>(n * k) * sizeof(float) / seconds;
 }
@@ -105,7 +106,8 @@ void matmul_f32(benchmark::State& state, const Bench& bench) {
     const Floats x(m * k);
     const Floats w(n * k);
     const Floats out(m * n);
-    const MatmulArgs<float> args{x.get(), k, m, w.get(), n, k, 0, n / bench.kernels.panel_f32, out.get(), n};
+    const MatmulArgs<float> args{x.get(),   k, m, w.get(), n, k, 0, n / bench.kernels.panel_f32,
+                                 out.get(), n};
     const double seconds = time_calls(state, [&] { bench.kernels.matmul_f32(args); });
     const double rate = static_cast<double>(m * n * k) / seconds;
     state.counters["FLOP/s"] = 2.0 * rate;
@@ -120,9 +122,16 @@ void matmul_bf16(benchmark::State& state, const Bench& bench) {
     const Floats x(m * k / 2);
     const Floats w(n * k / 2);
     const Floats out(m * n);
-    const MatmulArgs<std::uint16_t> args{reinterpret_cast<std::uint16_t*>(x.get()), k, m,
-                                         reinterpret_cast<std::uint16_t*>(w.get()), n, k, 0,
-                                         n / bench.kernels.panel_bf16, out.get(), n};
+    const MatmulArgs<std::uint16_t> args{reinterpret_cast<std::uint16_t*>(x.get()),
+                                         k,
+                                         m,
+                                         reinterpret_cast<std::uint16_t*>(w.get()),
+                                         n,
+                                         k,
+                                         0,
+                                         n / bench.kernels.panel_bf16,
+                                         out.get(),
+                                         n};
     const double seconds = time_calls(state, [&] { bench.kernels.matmul_bf16(args); });
     const double rate = static_cast<double>(m * n * k) / seconds;
     state.counters["FLOP/s"] = 2.0 * rate;
@@ -132,10 +141,18 @@ void matmul_bf16(benchmark::State& state, const Bench& bench) {
 }
 
 struct ScanData {
-    ScanData(std::int64_t d_inner, std::int64_t channels, std::int64_t groups_states, std::int64_t states)
-        : x(tokens * d_inner), delta(tokens * channels, 0.01F), z(tokens * d_inner),
-          b_c(tokens * 2 * groups_states), a(states, -1.0F), d(d_inner), state(states),
-          y(tokens * d_inner), threshold(channels, 0.005F), scale(channels, 1.0F) {
+    ScanData(std::int64_t d_inner, std::int64_t channels, std::int64_t groups_states,
+             std::int64_t states)
+        : x(tokens * d_inner),
+          delta(tokens * channels, 0.01F),
+          z(tokens * d_inner),
+          b_c(tokens * 2 * groups_states),
+          a(states, -1.0F),
+          d(d_inner),
+          state(states),
+          y(tokens * d_inner),
+          threshold(channels, 0.005F),
+          scale(channels, 1.0F) {
         args.x = x.get();
         args.delta = delta.get();
         args.z = z.get();
@@ -244,7 +261,8 @@ int main(int argc, char** argv) {
     benchmark::Initialize(&argc, argv);
     const sipo::cpu::Bench bench;
     std::fprintf(stderr, "kernels %s; limits of one thread: %.0f GFLOP/s float32, %.1f GB/s read\n",
-                 bench.kernels.name, 2e-9 * bench.limits.multiply_adds, 1e-9 * bench.limits.read_bytes);
+                 bench.kernels.name, 2e-9 * bench.limits.multiply_adds,
+                 1e-9 * bench.limits.read_bytes);
     sipo::cpu::add_benchmarks(bench);
     benchmark::RunSpecifiedBenchmarks();
     benchmark::Shutdown();

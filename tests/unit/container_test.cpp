@@ -147,7 +147,7 @@ protected:
 
     fs::path directory_ = fs::path(testing::TempDir()) / "sipo_container_test";
     fs::path path_ = directory_ / "model.sipo";
-    std::string tokenizer_ = "{\"a\": \"" + std::string(5000, 'x') + "\"}";
+    std::string tokenizer_ = R"({"a": ")" + std::string(5000, 'x') + R"("})";
 };
 
 TEST(BytePlanes, SplitAndMerge) {
@@ -261,6 +261,7 @@ TEST_F(Containers, AreReadByManyThreads) {
     const Container container = Container::open(path_);
     const Bytes expected = weights(3200, DType::bf16);
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&] {
             const TensorEntry& entry = *container.find("matrix");
@@ -389,6 +390,7 @@ TEST_F(Containers, KeepRawTensorsInOnePieceWhenAProfileIsStored) {
 TEST_F(Containers, KeepAllProfilesStoredAtOnce) {
     write_small(Store::zstd);
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&, t] {
             for (int i = 0; i < 8; ++i) {

@@ -393,7 +393,7 @@ TEST_F(Imports, RefuseAMalformedConfig) {
     expect_config("layer_norm_epsilon", "small");
     expect_config("time_step_rank", "many");
     expect_config("eos_token_id", "zero");
-    for (const char* text : {"", "[]", "{", "null", "{\"model_type\": \"mamba\"}"}) {
+    for (const char* text : {"", "[]", "{", "null", R"({"model_type": "mamba"})"}) {
         put(directory_ / "config.json", text);
         expect_refused(Code::corrupt_file, "config.json");
     }

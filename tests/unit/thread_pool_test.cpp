@@ -32,7 +32,11 @@ TEST(ThreadPool, SurvivesManyShortJobs) {
 
 TEST(ThreadPool, ThrowsTheTasksExceptionAndGoesOn) {
     ThreadPool pool(3);
-    EXPECT_THROW(pool.run(50, [](std::size_t i) { if (i == 31) fail(Code::internal, "31"); }), Error);
+    EXPECT_THROW(pool.run(50,
+                          [](std::size_t i) {
+                              if (i == 31) fail(Code::internal, "31");
+                          }),
+                 Error);
     std::atomic<int> ran{0};
     pool.run(50, [&](std::size_t) { ran.fetch_add(1); });
     EXPECT_EQ(ran.load(), 50);

@@ -1,0 +1,804 @@
+/* Sipo for C++11 and later: sipo.h with owners that free themselves and exceptions instead of
+ * statuses. Header-only: the binary interface stays that of sipo.h.
+ *
+ *     sipo::Model model = sipo::Model::open("model.sipo");
+ *     sipo::SessionOptions options(model);
+ *     options.context(sipo::Context::longmamba);
+ *     sipo::Session session(options);
+ *     session.prefill(model.tokenize(text));
+ *     session.generate(100, [](std::int32_t, const std::string& piece) {
+ *         std::cout << piece;
+ *         return true;
+ *     });
+ *
+ * Rules that hold everywhere
+ *
+ *   Errors     Every call may throw sipo::Error, whose status() is that of the C function, and
+ *              std::bad_alloc. After an exception the objects are as they were before, unless the
+ *              call says otherwise.
+ *   Ownership  Objects are moved, not copied. One that was moved from answers every call with
+ *              SIPO_INVALID_ARGUMENT. An object keeps alive what it was made from, callbacks
+ *              included.
+ *   Callbacks  Run on the thread that made the call; `true` goes on, `false` cancels it, which then
+ *              throws an Error with SIPO_CANCELLED. An exception of a callback cancels it too and
+ *              comes out of the call itself.
+ *   Numbers    Sizes of arrays are size_t; counts of tokens and facts are long long.
+ *   Threads    As in sipo.h: different objects at will, a Model from all threads, any other object
+ *              from one thread at a time. Objects made from the same options share its callbacks.
+ */
+#ifndef SIPO_SIPO_HPP_
+#define SIPO_SIPO_HPP_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sipo.h"
+
+namespace sipo {
+
+/* A call that failed; what() is the library's one line about it. Since 0.1. */
+class Error : public std::runtime_error {
+public:
+    Error(sipo_status status, const std::string& message)
+        : std::runtime_error(message), status_(status) {}
+    /* One of SIPO_INVALID_ARGUMENT and the others; never SIPO_OK. Since 0.1. */
+    sipo_status status() const noexcept { return status_; }
+
+private:
+    sipo_status status_;
+};
+
+/* `done` of `total` units of long work; false cancels. Since 0.1. */
+using ProgressFunction = std::function<bool(long long done, long long total)>;
+
+/* A generated token and the text it completes, whole code points and possibly none; false stops.
+ * Since 0.1. */
+using TokenFunction = std::function<bool(std::int32_t token, const std::string& text)>;
+
+/* A line for the log. Levels: 1 error, 2 warning, 3 information. Possibly from several threads at
+ * once. Since 0.1. */
+using LogFunction = std::function<void(int level, const std::string& line)>;
+
+/* What stands behind the classes; not for use. */
+namespace detail {
+
+inline void check(sipo_status status) {
+    if (status != SIPO_OK) throw Error(status, sipo_last_error_message());
+}
+
+/* A call that runs callbacks, on the stack of the thread that made it. What a callback throws waits
+ * here until the C function has returned. */
+class Call {
+public:
+    Call() : outer_(current()) { current() = this; }
+    ~Call() { current() = outer_; }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+    void check(sipo_status status) const {
+        if (thrown_) std::rethrow_exception(thrown_);
+        detail::check(status);
+    }
+
+    /* Inside a catch clause. */
+    static void remember() noexcept {
+        Call* const call = current();
+        if (call != nullptr && !call->thrown_) call->thrown_ = std::current_exception();
+    }
+
+private:
+    static Call*& current() {
+        static thread_local Call* call = nullptr;
+        return call;
+    }
+
+    Call* outer_;
+    std::exception_ptr thrown_;
+};
+
+inline int on_progress(void* user, std::uint64_t done, std::uint64_t total) noexcept {
+    try {
+        const ProgressFunction& function = *static_cast<const ProgressFunction*>(user);
+        return function(static_cast<long long>(done), static_cast<long long>(total)) ? 0 : 1;
+    } catch (...) {
+        Call::remember();
+        return 1;
+    }
+}
+
+inline int on_token(void* user, std::int32_t token, const char* text, std::size_t length) noexcept {
+    try {
+        const TokenFunction& function = *static_cast<const TokenFunction*>(user);
+        return function(token, std::string(text, length)) ? 0 : 1;
+    } catch (...) {
+        Call::remember();
+        return 1;
+    }
+}
+
+inline int on_log(void* user, std::int32_t level, const char* line, std::size_t length) noexcept {
+    try {
+        (*static_cast<const LogFunction*>(user))(level, std::string(line, length));
+    } catch (...) {
+        Call::remember();
+    }
+    return 0;
+}
+
+/* The copy of a callback that everything made with it shares; none when it is empty. */
+template <typename Function>
+std::shared_ptr<Function> share(Function function) {
+    return function ? std::make_shared<Function>(std::move(function)) : nullptr;
+}
+
+inline sipo_progress_fn progress_or_null(const std::shared_ptr<ProgressFunction>& function) {
+    return function ? &on_progress : nullptr;
+}
+
+template <typename Object, void (*Free)(Object*)>
+struct Freer {
+    void operator()(Object* object) const noexcept { Free(object); }
+};
+
+template <typename Object, void (*Free)(Object*)>
+using Owner = std::unique_ptr<Object, Freer<Object, Free>>;
+
+/* All results of a function that fills an array: asks how many there are, then for them. */
+template <typename Element, typename Fill>
+std::vector<Element> fetch(const Fill& fill) {
+    std::size_t count = 0;
+    check(fill(nullptr, 0, &count));
+    std::vector<Element> values(count);
+    if (count > 0) check(fill(values.data(), count, &count));
+    return values;
+}
+
+template <typename Fill>
+std::string fetch_text(const Fill& fill) {
+    const std::vector<char> text = fetch<char>(fill);
+    return std::string(text.begin(), text.end());
+}
+
+}  // namespace detail
+
+/* Version of the library that runs, as SIPO_VERSION_NUMBER. Since 0.1. */
+inline int version_number() { return sipo_version_number(); }
+
+/* The same as text, "0.1.0". Since 0.1. */
+inline std::string version() { return sipo_version_string(); }
+
+/* How matrices are stored and multiplied; see SIPO_WEIGHTS_*. Since 0.1. */
+enum class Weights : std::int32_t {
+    automatic = SIPO_WEIGHTS_AUTO,
+    f32 = SIPO_WEIGHTS_F32,
+    bf16 = SIPO_WEIGHTS_BF16
+};
+
+/* How tensors lie in a .sipo file; see SIPO_STORE_*. Since 0.1. */
+enum class Store : std::int32_t { zstd = SIPO_STORE_ZSTD, raw = SIPO_STORE_RAW };
+
+/* How a session goes beyond the training length; see SIPO_CONTEXT_*. Since 0.1. */
+enum class Context : std::int32_t {
+    none = SIPO_CONTEXT_NONE,
+    decimamba = SIPO_CONTEXT_DECIMAMBA,
+    longmamba = SIPO_CONTEXT_LONGMAMBA
+};
+
+/* Which channels LongMamba filters; see SIPO_CHANNELS_*. Since 0.1. */
+enum class Channels : std::int32_t {
+    global = SIPO_CHANNELS_GLOBAL,
+    local = SIPO_CHANNELS_LOCAL,
+    random = SIPO_CHANNELS_RANDOM
+};
+
+/* Options of import_checkpoint(). Defaults: Weights::automatic, Store::zstd, all processors.
+ * Since 0.1. */
+class ImportOptions {
+public:
+    ImportOptions() {
+        sipo_import_options* options = nullptr;
+        detail::check(sipo_import_options_create(&options));
+        options_.reset(options);
+    }
+    /* How matrices are stored and multiplied. Since 0.1. */
+    ImportOptions& weights(Weights weights) {
+        detail::check(sipo_import_options_set_weights(get(), static_cast<std::int32_t>(weights)));
+        return *this;
+    }
+    /* How tensors lie in the file. Since 0.1. */
+    ImportOptions& store(Store store) {
+        detail::check(sipo_import_options_set_store(get(), static_cast<std::int32_t>(store)));
+        return *this;
+    }
+    /* 1 to 256; 0 takes as many as the process may use. Since 0.1. */
+    ImportOptions& threads(int threads) {
+        detail::check(sipo_import_options_set_threads(get(), threads));
+        return *this;
+    }
+    /* Length in tokens that the model was trained with, where config.json does not say it: 1 to
+     * 2^31-1. Since 0.1. */
+    ImportOptions& training_length(long long tokens) {
+        detail::check(sipo_import_options_set_training_length(get(), tokens));
+        return *this;
+    }
+    /* Progress in bytes of weights; an empty function for none. Since 0.1. */
+    ImportOptions& progress(ProgressFunction function) {
+        std::shared_ptr<ProgressFunction> shared = detail::share(std::move(function));
+        detail::check(sipo_import_options_set_progress(get(), detail::progress_or_null(shared),
+                                                       shared.get()));
+        progress_ = std::move(shared);
+        return *this;
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_import_options* get() const noexcept { return options_.get(); }
+
+private:
+    std::shared_ptr<ProgressFunction> progress_;
+    detail::Owner<sipo_import_options, &sipo_import_options_free> options_;
+};
+
+/* Converts a Hugging Face directory into a .sipo file, which appears only when it is complete; see
+ * sipo_import(). Errors: SIPO_NOT_FOUND, SIPO_IO_ERROR, SIPO_CORRUPT_FILE, SIPO_UNSUPPORTED,
+ * SIPO_CANCELLED. Since 0.1. */
+inline void import_checkpoint(const std::string& directory, const std::string& output,
+                              const ImportOptions& options = ImportOptions()) {
+    const detail::Call call;
+    call.check(sipo_import(directory.c_str(), output.c_str(), options.get()));
+}
+
+/* Options of Model::open(). Defaults: backend "auto", all processors for loading, silent.
+ * Since 0.1. */
+class ModelOptions {
+public:
+    ModelOptions() {
+        sipo_model_options* options = nullptr;
+        detail::check(sipo_model_options_create(&options));
+        options_.reset(options);
+    }
+    /* "auto" or "cpu"; SIPO_NOT_FOUND names the ones there are. Since 0.1. */
+    ModelOptions& backend(const std::string& name) {
+        detail::check(sipo_model_options_set_backend(get(), name.c_str()));
+        return *this;
+    }
+    /* Threads that load: 1 to 256; 0 takes as many as the process may use. Since 0.1. */
+    ModelOptions& threads(int threads) {
+        detail::check(sipo_model_options_set_threads(get(), threads));
+        return *this;
+    }
+    /* Progress of loading in bytes of weights; an empty function for none. Since 0.1. */
+    ModelOptions& progress(ProgressFunction function) {
+        std::shared_ptr<ProgressFunction> shared = detail::share(std::move(function));
+        detail::check(
+            sipo_model_options_set_progress(get(), detail::progress_or_null(shared), shared.get()));
+        progress_ = std::move(shared);
+        return *this;
+    }
+    /* Where the model and its sessions write log lines, possibly from several threads at once; an
+     * empty function for silence. Since 0.1. */
+    ModelOptions& log(LogFunction function) {
+        std::shared_ptr<LogFunction> shared = detail::share(std::move(function));
+        detail::check(
+            sipo_model_options_set_log(get(), shared ? &detail::on_log : nullptr, shared.get()));
+        log_ = std::move(shared);
+        return *this;
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_model_options* get() const noexcept { return options_.get(); }
+
+private:
+    friend class Model;
+    std::shared_ptr<ProgressFunction> progress_;
+    std::shared_ptr<LogFunction> log_;
+    detail::Owner<sipo_model_options, &sipo_model_options_free> options_;
+};
+
+/* The weights and the tokenizer of one .sipo file; immutable. Any number of threads and sessions
+ * may share it. Since 0.1. */
+class Model {
+public:
+    /* Opens a .sipo file, which may be replaced or removed afterwards. Errors: SIPO_NOT_FOUND,
+     * SIPO_IO_ERROR, SIPO_CORRUPT_FILE, SIPO_UNSUPPORTED (a newer format), SIPO_BACKEND_ERROR,
+     * SIPO_CANCELLED. Since 0.1. */
+    static Model open(const std::string& path, const ModelOptions& options = ModelOptions()) {
+        const detail::Call call;
+        sipo_model* opened = nullptr;
+        const sipo_status status = sipo_model_open(path.c_str(), options.get(), &opened);
+        Model model(opened, options);
+        call.check(status);
+        return model;
+    }
+
+    /* Blocks. Since 0.1. */
+    long long layers() const { return integer(SIPO_MODEL_LAYERS); }
+    /* Width of the residual stream. Since 0.1. */
+    long long d_model() const { return integer(SIPO_MODEL_D_MODEL); }
+    /* Channels inside a block. Since 0.1. */
+    long long d_inner() const { return integer(SIPO_MODEL_D_INNER); }
+    /* States a channel. Since 0.1. */
+    long long d_state() const { return integer(SIPO_MODEL_D_STATE); }
+    /* Length of the logits; may exceed the tokenizer's. Since 0.1. */
+    long long vocab_size() const { return integer(SIPO_MODEL_VOCAB_SIZE); }
+    /* Per layer: d_inner in Mamba-1, heads in Mamba-2. Since 0.1. */
+    long long delta_channels() const { return integer(SIPO_MODEL_DELTA_CHANNELS); }
+    /* In tokens. Since 0.1. */
+    long long training_length() const { return integer(SIPO_MODEL_TRAINING_LENGTH); }
+    /* Token id. Since 0.1. */
+    std::int32_t end_of_text() const {
+        return static_cast<std::int32_t>(integer(SIPO_MODEL_END_OF_TEXT));
+    }
+    /* Numbers in the weights. Since 0.1. */
+    long long parameters() const { return integer(SIPO_MODEL_PARAMETERS); }
+    /* Held in memory by the model. Since 0.1. */
+    long long weight_bytes() const { return integer(SIPO_MODEL_WEIGHT_BYTES); }
+    /* Recurrent state of one session. Since 0.1. */
+    long long state_bytes() const { return integer(SIPO_MODEL_STATE_BYTES); }
+    /* "mamba1" or "mamba2". Since 0.1. */
+    std::string family() const { return text(SIPO_MODEL_FAMILY); }
+    /* "f32" or "bf16". Since 0.1. */
+    std::string weights_type() const { return text(SIPO_MODEL_WEIGHTS_TYPE); }
+    /* Where it runs, such as "cpu (avx512)". Since 0.1. */
+    std::string backend() const { return text(SIPO_MODEL_BACKEND); }
+    /* The checkpoint that it was imported from. Since 0.1. */
+    std::string source() const { return text(SIPO_MODEL_SOURCE); }
+
+    /* Names of the calibration profiles in the file. Since 0.1. */
+    std::vector<std::string> profiles() const {
+        std::vector<std::string> names;
+        const long long count = integer(SIPO_MODEL_PROFILES);
+        for (long long index = 0; index < count; ++index) {
+            names.push_back(
+                detail::fetch_text([&](char* name, std::size_t capacity, std::size_t* length) {
+                    return sipo_model_profile_name(get(), index, name, capacity, length);
+                }));
+        }
+        return names;
+    }
+
+    /* UTF-8 text, which may hold NUL, to token ids. Special tokens in the text are recognised;
+     * nothing is added. Bytes that are not UTF-8 count as U+FFFD. Since 0.1. */
+    std::vector<std::int32_t> tokenize(const std::string& text) const {
+        std::vector<std::int32_t> ids(text.size());
+        std::size_t count = 0;
+        const sipo_status status =
+            sipo_model_tokenize(get(), text.data(), text.size(), ids.data(), ids.size(), &count);
+        if (status == SIPO_BUFFER_TOO_SMALL) {
+            /* Normalisation made the text longer. */
+            return detail::fetch<std::int32_t>([&](std::int32_t* data, std::size_t capacity,
+                                                   std::size_t* needed) {
+                return sipo_model_tokenize(get(), text.data(), text.size(), data, capacity, needed);
+            });
+        }
+        detail::check(status);
+        ids.resize(count);
+        return ids;
+    }
+
+    /* Token ids to text, special tokens included. Errors: SIPO_OUT_OF_RANGE for an id outside 0 to
+     * vocab_size() - 1. Since 0.1. */
+    std::string detokenize(const std::int32_t* ids, std::size_t count) const {
+        return detail::fetch_text([&](char* text, std::size_t capacity, std::size_t* length) {
+            return sipo_model_detokenize(get(), ids, count, text, capacity, length);
+        });
+    }
+    std::string detokenize(const std::vector<std::int32_t>& ids) const {
+        return detokenize(ids.data(), ids.size());
+    }
+
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_model* get() const noexcept { return model_.get(); }
+
+private:
+    friend class SessionOptions;
+
+    Model(sipo_model* model, const ModelOptions& options) : log_(options.log_), model_(model) {}
+
+    long long integer(std::int32_t property) const {
+        std::int64_t value = 0;
+        detail::check(sipo_model_get_integer(get(), property, &value));
+        return value;
+    }
+    std::string text(std::int32_t property) const {
+        return detail::fetch_text([&](char* data, std::size_t capacity, std::size_t* length) {
+            return sipo_model_get_text(get(), property, data, capacity, length);
+        });
+    }
+
+    std::shared_ptr<LogFunction> log_;
+    detail::Owner<sipo_model, &sipo_model_free> model_;
+};
+
+/* Options of Calibration::measure(). Defaults: no clamp, all processors. Since 0.1. */
+class CalibrationOptions {
+public:
+    CalibrationOptions() {
+        sipo_calibration_options* options = nullptr;
+        detail::check(sipo_calibration_options_create(&options));
+        options_.reset(options);
+    }
+    /* Share of the largest delta that are clamped to the smallest of them: 0 (off) to below 1.
+     * Since 0.1. */
+    CalibrationOptions& clamp(double share) {
+        detail::check(sipo_calibration_options_set_clamp(get(), share));
+        return *this;
+    }
+    /* 1 to 256; 0 takes as many as the process may use. Since 0.1. */
+    CalibrationOptions& threads(int threads) {
+        detail::check(sipo_calibration_options_set_threads(get(), threads));
+        return *this;
+    }
+    /* Progress in layers times sequences; an empty function for none. Since 0.1. */
+    CalibrationOptions& progress(ProgressFunction function) {
+        std::shared_ptr<ProgressFunction> shared = detail::share(std::move(function));
+        detail::check(sipo_calibration_options_set_progress(get(), detail::progress_or_null(shared),
+                                                            shared.get()));
+        progress_ = std::move(shared);
+        return *this;
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_calibration_options* get() const noexcept { return options_.get(); }
+
+private:
+    std::shared_ptr<ProgressFunction> progress_;
+    detail::Owner<sipo_calibration_options, &sipo_calibration_options_free> options_;
+};
+
+/* What LongMamba needs to know of a model; immutable. Since 0.1. */
+class Calibration {
+public:
+    /* Measures a model on `sequences` (1 to 65536; ten are enough) of `length` tokens of ordinary
+     * text each (the training length, 2 to 1048576). ids [sequences, length]. Errors:
+     * SIPO_OUT_OF_RANGE, SIPO_CANCELLED. Since 0.1. */
+    static Calibration measure(const Model& model, const std::int32_t* ids, std::size_t sequences,
+                               std::size_t length,
+                               const CalibrationOptions& options = CalibrationOptions()) {
+        const detail::Call call;
+        sipo_calibration* measured = nullptr;
+        const sipo_status status =
+            sipo_calibrate(model.get(), ids, sequences, length, options.get(), &measured);
+        Calibration calibration(measured);
+        call.check(status);
+        return calibration;
+    }
+    /* The same with as many sequences as `ids` holds; what is left over is not used. Since 0.1. */
+    static Calibration measure(const Model& model, const std::vector<std::int32_t>& ids,
+                               std::size_t length,
+                               const CalibrationOptions& options = CalibrationOptions()) {
+        return measure(model, ids.data(), length > 0 ? ids.size() / length : 0, length, options);
+    }
+
+    /* Writes it into the .sipo file at `path`, which must hold a model of the same shape, under
+     * `profile` (1 to 64 of a-z A-Z 0-9 . _ -), replacing one of that name. Since 0.1. */
+    void save(const std::string& path, const std::string& profile) const {
+        detail::check(sipo_calibration_save(get(), path.c_str(), profile.c_str()));
+    }
+
+    /* [layers, delta channels]: sum over the tokens of ln of the mean decay. Since 0.1. */
+    std::vector<float> log_decay() const {
+        return detail::fetch<float>([&](float* data, std::size_t capacity, std::size_t* count) {
+            return sipo_calibration_log_decay(get(), data, capacity, count);
+        });
+    }
+    /* [layers, delta channels, lengths]: the threshold of delta. Since 0.1. */
+    std::vector<float> threshold_table() const {
+        return detail::fetch<float>([&](float* data, std::size_t capacity, std::size_t* count) {
+            return sipo_calibration_threshold_table(get(), data, capacity, count);
+        });
+    }
+    /* The lengths of the table in tokens, ascending. Since 0.1. */
+    std::vector<long long> lengths() const {
+        const std::vector<std::int64_t> lengths = detail::fetch<std::int64_t>(
+            [&](std::int64_t* data, std::size_t capacity, std::size_t* count) {
+                return sipo_calibration_lengths(get(), data, capacity, count);
+            });
+        return std::vector<long long>(lengths.begin(), lengths.end());
+    }
+
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_calibration* get() const noexcept { return calibration_.get(); }
+
+private:
+    explicit Calibration(sipo_calibration* calibration) : calibration_(calibration) {}
+
+    detail::Owner<sipo_calibration, &sipo_calibration_free> calibration_;
+};
+
+/* Options of the sessions of a model. Defaults: no context method, chunks of 1024 tokens, all
+ * processors; DeciMamba with rate 0.5, capacity the training length, minimum 20, protected tail 1,
+ * in the middle layer; LongMamba with threshold 1e-2, profile "default", in all layers. Since 0.1.
+ */
+class SessionOptions {
+public:
+    /* The options keep the model alive. Since 0.1. */
+    explicit SessionOptions(const Model& model) : log_(model.log_) {
+        sipo_session_options* options = nullptr;
+        detail::check(sipo_session_options_create(model.get(), &options));
+        options_.reset(options);
+        vocab_size_ = static_cast<std::size_t>(model.vocab_size());
+    }
+
+    /* The method that extends the context. Since 0.1. */
+    SessionOptions& context(Context method) {
+        detail::check(sipo_session_options_set_context(get(), static_cast<std::int32_t>(method)));
+        return *this;
+    }
+    /* DeciMamba: layer number s of the layer scope keeps capacity * rate^s tokens. (0, 1].
+     * Since 0.1. */
+    SessionOptions& decimation_rate(double rate) {
+        detail::check(sipo_session_options_set_decimation_rate(get(), rate));
+        return *this;
+    }
+    /* DeciMamba: tokens that the first layer of the scope keeps, 1 to 2^40. Since 0.1. */
+    SessionOptions& decimation_capacity(long long tokens) {
+        detail::check(sipo_session_options_set_decimation_capacity(get(), tokens));
+        return *this;
+    }
+    /* DeciMamba: never keep fewer tokens than this, 1 to 2^40. Since 0.1. */
+    SessionOptions& decimation_min_tokens(long long tokens) {
+        detail::check(sipo_session_options_set_decimation_min_tokens(get(), tokens));
+        return *this;
+    }
+    /* DeciMamba: tokens at the end of the prompt that are always kept, 1 to 2^40. Since 0.1. */
+    SessionOptions& protected_tail(long long tokens) {
+        detail::check(sipo_session_options_set_protected_tail(get(), tokens));
+        return *this;
+    }
+    /* Layer scope of the method: different layers, each 0 to Model::layers() - 1, in any order.
+     * Since 0.1. */
+    SessionOptions& layers(const std::vector<std::int32_t>& layers) {
+        detail::check(sipo_session_options_set_layers(get(), layers.data(), layers.size()));
+        return *this;
+    }
+    /* Layer scope: every layer. Since 0.1. */
+    SessionOptions& all_layers() {
+        detail::check(sipo_session_options_set_all_layers(get()));
+        return *this;
+    }
+    /* LongMamba: a channel is global when its cumulative decay at the training length exceeds this.
+     * (0, 1). Since 0.1. */
+    SessionOptions& global_channel_threshold(double threshold) {
+        detail::check(sipo_session_options_set_global_channel_threshold(get(), threshold));
+        return *this;
+    }
+    /* LongMamba: which channels are filtered; `seed`, any number, chooses the random ones.
+     * Since 0.1. */
+    SessionOptions& filtered_channels(Channels channels, long long seed = 0) {
+        detail::check(sipo_session_options_set_filtered_channels(
+            get(), static_cast<std::int32_t>(channels), static_cast<std::uint64_t>(seed)));
+        return *this;
+    }
+    /* LongMamba: calibration profile of the file; SIPO_NOT_FOUND names the ones there are.
+     * Since 0.1. */
+    SessionOptions& profile(const std::string& name) {
+        detail::check(sipo_session_options_set_profile(get(), name.c_str()));
+        return *this;
+    }
+    /* LongMamba: this calibration instead of a profile of the file. Since 0.1. */
+    SessionOptions& calibration(const Calibration& calibration) {
+        detail::check(sipo_session_options_set_calibration(get(), calibration.get()));
+        return *this;
+    }
+    /* LongMamba: the total length S whatever the prompt's, 0 (what was seen) to 2^40. Since 0.1. */
+    SessionOptions& expected_tokens(long long tokens) {
+        detail::check(sipo_session_options_set_expected_tokens(get(), tokens));
+        return *this;
+    }
+    /* Threads of the computation, the caller's included: 1 to 256; 0 takes as many as the process
+     * may use. The results do not depend on it. Since 0.1. */
+    SessionOptions& threads(int threads) {
+        detail::check(sipo_session_options_set_threads(get(), threads));
+        return *this;
+    }
+    /* Tokens of the prompt that go through the model together, 1 to 65536. The results do not
+     * depend on it. Since 0.1. */
+    SessionOptions& chunk_tokens(long long tokens) {
+        detail::check(sipo_session_options_set_chunk_tokens(get(), tokens));
+        return *this;
+    }
+    /* Progress of prefill and score in tokens of the prompt; an empty function for none. Since 0.1.
+     */
+    SessionOptions& progress(ProgressFunction function) {
+        std::shared_ptr<ProgressFunction> shared = detail::share(std::move(function));
+        detail::check(sipo_session_options_set_progress(get(), detail::progress_or_null(shared),
+                                                        shared.get()));
+        progress_ = std::move(shared);
+        return *this;
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_session_options* get() const noexcept { return options_.get(); }
+
+private:
+    friend class Session;
+    std::shared_ptr<ProgressFunction> progress_;
+    std::shared_ptr<LogFunction> log_;
+    std::size_t vocab_size_ = 0;
+    detail::Owner<sipo_session_options, &sipo_session_options_free> options_;
+};
+
+/* Options of Session::generate(). Default: greedy, stopping at the end of text. Since 0.1. */
+class SamplingOptions {
+public:
+    SamplingOptions() {
+        sipo_sampling_options* options = nullptr;
+        detail::check(sipo_sampling_options_create(&options));
+        options_.reset(options);
+    }
+    /* 0 (greedy, the default) to 100. Since 0.1. */
+    SamplingOptions& temperature(double temperature) {
+        detail::check(sipo_sampling_options_set_temperature(get(), temperature));
+        return *this;
+    }
+    /* Sample among the k most likely tokens: 0 (all, the default) to 2^24. Since 0.1. */
+    SamplingOptions& top_k(int k) {
+        detail::check(sipo_sampling_options_set_top_k(get(), k));
+        return *this;
+    }
+    /* Sample among the likeliest tokens that together reach probability p: (0, 1], default 1.
+     * Since 0.1. */
+    SamplingOptions& top_p(double p) {
+        detail::check(sipo_sampling_options_set_top_p(get(), p));
+        return *this;
+    }
+    /* Drop tokens less likely than p times the likeliest: [0, 1], default 0. Since 0.1. */
+    SamplingOptions& min_p(double p) {
+        detail::check(sipo_sampling_options_set_min_p(get(), p));
+        return *this;
+    }
+    /* Make the tokens of the last `window` generated less likely: penalty (0, 100], 1 (the default)
+     * is off; window 0 to 2^24. Since 0.1. */
+    SamplingOptions& repetition_penalty(double penalty, long long window = 64) {
+        detail::check(sipo_sampling_options_set_repetition_penalty(get(), penalty, window));
+        return *this;
+    }
+    /* Any number; the same seed gives the same tokens. Default 0. Since 0.1. */
+    SamplingOptions& seed(long long seed) {
+        detail::check(sipo_sampling_options_set_seed(get(), static_cast<std::uint64_t>(seed)));
+        return *this;
+    }
+    /* Go on past the end of text. Default false. Since 0.1. */
+    SamplingOptions& ignore_end_of_text(bool ignore) {
+        detail::check(sipo_sampling_options_set_ignore_end_of_text(get(), ignore ? 1 : 0));
+        return *this;
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_sampling_options* get() const noexcept { return options_.get(); }
+
+private:
+    detail::Owner<sipo_sampling_options, &sipo_sampling_options_free> options_;
+};
+
+/* One sequence: its recurrent state and the method that extends its context. One thread at a time,
+ * a second is refused with SIPO_INVALID_STATE; cancel() alone may come from any thread. A callback
+ * must not use the session it is called from, except for cancel(). Since 0.1. */
+class Session {
+public:
+    /* A session at position 0; the options may be changed afterwards. Errors: SIPO_NOT_FOUND when
+     * LongMamba has neither its profile nor a calibration, SIPO_BACKEND_ERROR. Since 0.1. */
+    explicit Session(const SessionOptions& options)
+        : progress_(options.progress_), log_(options.log_), vocab_size_(options.vocab_size_) {
+        const detail::Call call;
+        sipo_session* session = nullptr;
+        const sipo_status status = sipo_session_create(options.get(), &session);
+        session_.reset(session);
+        call.check(status);
+    }
+
+    /* Reads a prompt: 1 to 2^40 tokens, each 0 to Model::vocab_size() - 1, after what was read
+     * before. The context method acts here. If it fails or is cancelled, the session is as it was.
+     * Errors: SIPO_OUT_OF_RANGE (which token), SIPO_CANCELLED. Since 0.1. */
+    void prefill(const std::int32_t* ids, std::size_t count) {
+        const detail::Call call;
+        call.check(sipo_session_prefill(get(), ids, count));
+    }
+    void prefill(const std::vector<std::int32_t>& ids) { prefill(ids.data(), ids.size()); }
+
+    /* Prefill that also gives the logits at the last `last` tokens, 1 to `count`, as
+     * [last, Model::vocab_size()]. With DeciMamba the protected tail has to reach that far.
+     * Since 0.1. */
+    std::vector<float> prefill_logits(const std::int32_t* ids, std::size_t count,
+                                      std::size_t last) {
+        const detail::Call call;
+        std::vector<float> logits(room(last, count) * vocab_size_);
+        call.check(
+            sipo_session_prefill_logits(get(), ids, count, last, logits.data(), logits.size()));
+        return logits;
+    }
+    std::vector<float> prefill_logits(const std::vector<std::int32_t>& ids, std::size_t last) {
+        return prefill_logits(ids.data(), ids.size(), last);
+    }
+
+    /* Prefill that also gives the negative log-likelihood, in nats, of each of the last `scored`
+     * tokens: 1 to `count` - 1 (to `count` if the session has read tokens before). With DeciMamba
+     * the protected tail has to be `scored` + 1 or more. Since 0.1. */
+    std::vector<float> score(const std::int32_t* ids, std::size_t count, std::size_t scored) {
+        const detail::Call call;
+        std::vector<float> nll(room(scored, count));
+        call.check(sipo_session_score(get(), ids, count, scored, nll.data()));
+        return nll;
+    }
+    std::vector<float> score(const std::vector<std::int32_t>& ids, std::size_t scored) {
+        return score(ids.data(), ids.size(), scored);
+    }
+
+    /* Reads one token by the plain recurrence, whatever the context method. Since 0.1. */
+    void decode(std::int32_t token) { detail::check(sipo_session_decode(get(), token)); }
+
+    /* Logits after the last token, [Model::vocab_size()]. Errors: SIPO_INVALID_STATE before the
+     * first token. Since 0.1. */
+    std::vector<float> logits() const {
+        return detail::fetch<float>([&](float* data, std::size_t capacity, std::size_t* count) {
+            return sipo_session_logits(get(), data, capacity, count);
+        });
+    }
+
+    /* Generates up to `max_tokens` (1 to 2^40) tokens from where the session stands and reads each.
+     * The end of text stops it and is neither reported nor read. An empty function is not called.
+     * Returns how many tokens there were. Errors: SIPO_INVALID_STATE before the first token,
+     * SIPO_CANCELLED; then, and when `function` throws, the tokens it was called with have been
+     * read. Since 0.1. */
+    std::size_t generate(std::size_t max_tokens, const TokenFunction& function = TokenFunction(),
+                         const SamplingOptions& options = SamplingOptions()) {
+        const detail::Call call;
+        TokenFunction* const user = const_cast<TokenFunction*>(&function);
+        std::size_t generated = 0;
+        call.check(sipo_session_generate(get(), options.get(), max_tokens,
+                                         function ? &detail::on_token : nullptr, user, &generated));
+        return generated;
+    }
+
+    /* Tokens read so far. Since 0.1. */
+    long long position() const {
+        std::int64_t position = 0;
+        detail::check(sipo_session_position(get(), &position));
+        return position;
+    }
+
+    /* Which tokens of the last prefill reached the last layer: indices into its ids, ascending.
+     * Since 0.1. */
+    std::vector<long long> kept_tokens() const {
+        const std::vector<std::int64_t> kept = detail::fetch<std::int64_t>(
+            [&](std::int64_t* data, std::size_t capacity, std::size_t* count) {
+                return sipo_session_kept_tokens(get(), data, capacity, count);
+            });
+        return std::vector<long long>(kept.begin(), kept.end());
+    }
+
+    /* Back to position 0. Since 0.1. */
+    void reset() { detail::check(sipo_session_reset(get())); }
+
+    /* Makes the call that runs in the session, if one does, fail with SIPO_CANCELLED within a chunk
+     * or a token. The one method that another thread may call on a session in use. Since 0.1. */
+    void cancel() { detail::check(sipo_session_cancel(get())); }
+
+    /* Where the session computes, such as "cpu (avx512), 2 threads". Since 0.1. */
+    std::string backend_name() const {
+        return detail::fetch_text([&](char* name, std::size_t capacity, std::size_t* length) {
+            return sipo_session_backend_name(get(), name, capacity, length);
+        });
+    }
+
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_session* get() const noexcept { return session_.get(); }
+
+private:
+    /* Results to make room for; a number that is refused anyway must not become an allocation. */
+    static std::size_t room(std::size_t wanted, std::size_t count) {
+        return std::max<std::size_t>(1, std::min(wanted, count));
+    }
+
+    std::shared_ptr<ProgressFunction> progress_;
+    std::shared_ptr<LogFunction> log_;
+    std::size_t vocab_size_ = 0;
+    detail::Owner<sipo_session, &sipo_session_free> session_;
+};
+
+}  // namespace sipo
+
+#endif /* SIPO_SIPO_HPP_ */

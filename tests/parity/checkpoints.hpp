@@ -1,0 +1,60 @@
+// The reference checkpoints of tests/models as .sipo files and opened models.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/error.hpp"
+#include "import/import_checkpoint.hpp"
+#include "session/open_model.hpp"
+
+namespace sipo::parity {
+
+inline constexpr const char* mamba1_checkpoint = "passkey-mamba1";
+inline constexpr const char* mamba2_checkpoint = "passkey-mamba2";
+
+// A path in the test's temporary folder, removed with the object.
+class TemporaryFile {
+public:
+    explicit TemporaryFile(const std::string& name)
+        : path_(std::filesystem::path(testing::TempDir()) / join("sipo_", getpid(), "_", name)) {}
+    ~TemporaryFile() {
+        std::error_code ignored;
+        std::filesystem::remove(path_, ignored);
+    }
+    TemporaryFile(const TemporaryFile&) = delete;
+    TemporaryFile& operator=(const TemporaryFile&) = delete;
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+};
+
+// The checkpoint as a container, imported at most once a process.
+inline const std::filesystem::path& imported(const std::string& checkpoint, DType weights) {
+    static std::map<std::string, std::unique_ptr<TemporaryFile>> files;
+    std::unique_ptr<TemporaryFile>& file = files[checkpoint + dtype_name(weights)];
+    if (file == nullptr) {
+        file = std::make_unique<TemporaryFile>(join(checkpoint, "_", dtype_name(weights), ".sipo"));
+        ImportOptions options;
+        options.weights = weights;
+        options.store = Store::raw;
+        import_checkpoint(std::filesystem::path(SIPO_TESTS_DIR) / "models" / checkpoint,
+                          file->path(), options);
+    }
+    return file->path();
+}
+
+inline std::shared_ptr<const OpenModel> open_checkpoint(const std::string& checkpoint,
+                                                        DType weights = DType::f32) {
+    OpenOptions options;
+    options.backend = "cpu";
+    return std::make_shared<OpenModel>(imported(checkpoint, weights), options);
+}
+
+}  // namespace sipo::parity

@@ -1,0 +1,106 @@
+// Results do not depend on how a prompt is cut into chunks: each operation over all rows at once
+// and in parts gives the same bits. (The scans: scans_test.cpp.)
+#include "machine.hpp"
+
+namespace sipo::parity {
+namespace {
+
+constexpr std::int64_t tokens = 300;
+
+class Cuts : public EveryInstructionSet {
+protected:
+    // `part(machine, first, count)` computes some rows; `out` are all of them.
+    template <typename Prepare>
+    void expect_same_however_cut(const Prepare& prepare) {
+        const auto in_parts = [&](std::vector<std::int64_t> cuts) {
+            cuts.push_back(tokens);
+            return run(
+                [&](Machine& machine) {
+                    const auto [compute, outputs] = prepare(machine);
+                    std::int64_t first = 0;
+                    for (const std::int64_t end : cuts) {
+                        compute(first, end - first);
+                        first = end;
+                    }
+                    std::vector<Values> values;
+                    for (const View& output : outputs) values.push_back(machine.values(output));
+                    return values;
+                },
+                cpu_, 2);
+        };
+        const std::vector<Values> at_once = in_parts({});
+        expect_same_bits(in_parts({1, 2, 4, 11, 40}), at_once);
+        expect_same_bits(in_parts({64, 128, 255}), at_once);
+    }
+
+    using Compute = std::function<void(std::int64_t first, std::int64_t count)>;
+    using Prepared = std::pair<Compute, std::vector<View>>;
+    RandomValues random_{3};
+};
+
+SIPO_FOR_EVERY_INSTRUCTION_SET(Cuts);
+
+TEST_P(Cuts, OfAMatrixProductDoNotShow) {
+    for (const DType type : {DType::f32, DType::bf16}) {
+        const Values in = random_(tokens, 531);
+        const Values weights = random_(70, 531);
+        const Values before = random_(tokens, 70);
+        expect_same_however_cut([&](Machine& machine) -> Prepared {
+            const View x = machine.tokens(in);
+            const View out = machine.tokens(tokens, weights.rows);
+            const View residual = machine.tokens(before);
+            const Matrix& matrix = machine.weights(weights, type);
+            return {[=, &machine, &matrix](std::int64_t first, std::int64_t count) {
+                        const View rows = x.row_range(first, count);
+                        machine->multiply(rows, matrix, out.row_range(first, count));
+                        machine->multiply_add(rows, matrix, residual.row_range(first, count));
+                    },
+                    {out, residual}};
+        });
+    }
+}
+
+TEST_P(Cuts, OfAConvolutionDoNotShow) {
+    for (const std::int64_t taps : {2, 4, 5}) {
+        const Values in = random_(tokens, 37);
+        const Values weight = random_(taps, 37);
+        const Values before = random_(taps - 1, 37);
+        expect_same_however_cut([&](Machine& machine) -> Prepared {
+            const View x = machine.tokens(in);
+            const View out = machine.tokens(tokens, in.cols);
+            const View state = machine.whole(before);
+            const Buffer& kernel = machine.table(weight);
+            return {[=, &machine, &kernel](std::int64_t first, std::int64_t count) {
+                        machine->causal_conv_silu(x.row_range(first, count), kernel, nullptr, state,
+                                                  out.row_range(first, count));
+                    },
+                    {out, state}};
+        });
+    }
+}
+
+TEST_P(Cuts, OfTheRowOperationsDoNotShow) {
+    const Values in = random_(tokens, 37, -3.0, 3.0);
+    const Values weight = random_(1, 37);
+    expect_same_however_cut([&](Machine& machine) -> Prepared {
+        const View x = machine.tokens(in);
+        const View normed = machine.tokens(tokens, in.cols);
+        const View delta = machine.tokens(tokens, in.cols);
+        const View gated = machine.tokens(in);
+        const View scores = machine.whole(Values(1, tokens));
+        const Buffer& table = machine.table(weight);
+        return {[=, &machine, &table](std::int64_t first, std::int64_t count) {
+                    const View rows = x.row_range(first, count);
+                    const View deltas = delta.row_range(first, count);
+                    machine->rms_norm(rows, table, 1e-5F, normed.row_range(first, count));
+                    machine->delta(rows, nullptr, table, 0.0F, 1e30F, deltas);
+                    machine->token_scores(deltas, scores.col_range(first, count));
+                    machine->gated_norm(gated.row_range(first, count), rows, nullptr, table, 1e-5F,
+                                        1);
+                },
+                {normed, delta, gated, scores}};
+    });
+}
+
+}  // namespace
+}  // namespace sipo::parity

@@ -1,0 +1,151 @@
+// Inputs at the ends of what a model can give: results stay finite and right.
+#include <limits>
+
+#include "machine.hpp"
+
+namespace sipo::parity {
+namespace {
+
+constexpr double tolerance = 1e-6;
+constexpr float no_limit = 3.4e38F;
+
+class Extremes : public EveryInstructionSet {
+protected:
+    // A row that fills vectors and leaves a remainder.
+    static Values row_of(const std::vector<float>& pattern, std::int64_t channels = 37) {
+        Values row(1, channels);
+        for (std::int64_t c = 0; c < channels; ++c) {
+            row(0, c) = pattern[static_cast<std::size_t>(c) % pattern.size()];
+        }
+        return row;
+    }
+
+    // silu(x) through a convolution of one tap with weight 1: the other tap is 0.
+    [[nodiscard]] Values silu(const Values& x) const {
+        Values weight(2, x.cols, 1.0F);
+        std::fill_n(weight.data.begin(), x.cols, 0.0F);
+        return run(
+                   [&](Machine& machine) {
+                       const View out = machine.tokens(1, x.cols);
+                       machine->causal_conv_silu(machine.tokens(x), machine.table(weight), nullptr,
+                                                 machine.whole(Values(1, x.cols)), out);
+                       return std::vector{machine.values(out)};
+                   },
+                   cpu_)
+            .front();
+    }
+
+    [[nodiscard]] Values softplus(const Values& x) const {
+        return run(
+                   [&](Machine& machine) {
+                       const View out = machine.tokens(1, x.cols);
+                       machine->delta(machine.tokens(x), nullptr, machine.table(Values(1, x.cols)),
+                                      0.0F, no_limit, out);
+                       return std::vector{machine.values(out)};
+                   },
+                   cpu_)
+            .front();
+    }
+};
+
+SIPO_FOR_EVERY_INSTRUCTION_SET(Extremes);
+
+TEST_P(Extremes, SiluIsTheIdentityOrNothingFarFromZero) {
+    const Values x = row_of({-1000, -100, -88, -20, -1e-30F, 0, 1e-30F, 20, 88, 100, 1000});
+    const Values y = silu(x);
+    for (std::int64_t c = 0; c < x.cols; ++c) {
+        const double wanted = x(0, c) / (1.0 + std::exp(-static_cast<double>(x(0, c))));
+        // Below 1e-35 only the size counts.
+        EXPECT_NEAR(y(0, c), wanted, tolerance * std::abs(wanted) + 1e-34) << "silu of " << x(0, c);
+    }
+}
+
+TEST_P(Extremes, SoftplusIsTheIdentityOrTheExponentialFarFromZero) {
+    const Values x = row_of({-1000, -100, -80, -50, -20, -1, 0, 1, 19.99F, 20, 20.01F, 100, 1e30F});
+    const Values y = softplus(x);
+    for (std::int64_t c = 0; c < x.cols; ++c) {
+        const double value = x(0, c);
+        const double wanted = value > 20.0 ? value : std::log1p(std::exp(value));
+        // Without a fused multiply-add the exponent x · log2(e) is rounded: |x| · 6e-8 of the
+        // result.
+        const double relative = tolerance + 6e-8 * std::abs(value);
+        EXPECT_NEAR(y(0, c), wanted, relative * wanted + 1e-37) << "softplus of " << value;
+    }
+}
+
+// Also where the largest float32 is left behind: Δ · A down to -1e40.
+TEST_P(Extremes, AHugeDeltaForgetsTheStateEntirely) {
+    for (const float delta : {1e3F, 1e6F, 1e20F}) {
+        for (const bool mamba1 : {true, false}) {
+            SCOPED_TRACE(join("delta ", delta, ", mamba1 ", mamba1));
+            constexpr std::int64_t channels = 37;
+            const std::int64_t states = 16;
+            const std::int64_t state_rows = states;
+            const auto [y, h] = [&] {
+                const auto out = run(
+                    [&](Machine& machine) {
+                        const View state = machine.whole(Values(state_rows, channels, 5.0F));
+                        const View y_out = machine.tokens(1, channels);
+                        backend::ScanInputs in;
+                        in.x = machine.tokens(Values(1, channels, 1.0F / delta));
+                        in.delta = machine.tokens(Values(1, mamba1 ? channels : 1, delta));
+                        in.b = machine.tokens(Values(1, states, 0.5F));
+                        in.c = machine.tokens(Values(1, states, 1.0F));
+                        in.a = &machine.table(mamba1 ? Values(states, channels, -1e3F)
+                                                     : Values(1, 1, -1e3F));
+                        in.d = &machine.table(Values(1, mamba1 ? channels : 1, 0.0F));
+                        if (mamba1) {
+                            const View z = machine.tokens(Values(1, channels, 100.0F));
+                            machine->selective_scan(in, z, state, y_out);
+                        } else {
+                            machine->head_scan(in, {1, channels, 1, states}, state, y_out);
+                        }
+                        return std::vector{machine.values(y_out), machine.values(state)};
+                    },
+                    cpu_);
+                return std::pair{out[0], out[1]};
+            }();
+            expect_close(h, Values(state_rows, channels, 0.5F), tolerance);
+            expect_close(y, Values(1, channels, mamba1 ? 800.0F : 8.0F), tolerance);
+        }
+    }
+}
+
+TEST_P(Extremes, LikelihoodsOfVeryUnequalLogitsAreRight) {
+    Values logits(2, 41, -1e4F);
+    logits(0, 40) = 1e4F;
+    logits(1, 0) = 80.0F;
+    logits(1, 40) = 80.0F;
+    const std::vector<std::int32_t> targets{3, 40};
+    const Values nll =
+        run(
+            [&](Machine& machine) {
+                const View out = machine.whole(Values(1, 2));
+                machine->negative_log_likelihood(machine.tokens(logits), targets, out);
+                return std::vector{machine.values(out)};
+            },
+            cpu_)
+            .front();
+    EXPECT_NEAR(nll(0, 0), 2e4, 1e-2);
+    EXPECT_NEAR(nll(0, 1), std::log(2.0), 1e-5);
+}
+
+TEST_P(Extremes, NormsOfLargeAndZeroRowsAreFinite) {
+    for (const float size : {0.0F, 1e15F}) {
+        const Values in = row_of({size, -size});
+        const Values out =
+            run(
+                [&](Machine& machine) {
+                    const View normed = machine.tokens(1, in.cols);
+                    machine->rms_norm(machine.tokens(in), machine.table(Values(1, in.cols, 1.0F)),
+                                      1e-5F, normed);
+                    return std::vector{machine.values(normed)};
+                },
+                cpu_)
+                .front();
+        for (const float value : out.data) EXPECT_NEAR(std::abs(value), size > 0 ? 1.0 : 0.0, 1e-6);
+    }
+}
+
+}  // namespace
+}  // namespace sipo::parity

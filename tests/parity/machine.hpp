@@ -1,0 +1,248 @@
+// What the operation tests share: random inputs, a backend with its stream and buffers, the
+// instruction sets to try, and the comparison of two results.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/backend.hpp"
+#include "backend/registry.hpp"
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "reference_backend.hpp"
+
+namespace sipo::parity {
+
+using backend::Buffer;
+using backend::Matrix;
+using backend::View;
+
+// A matrix on the host.
+struct Values {
+    std::int64_t rows = 0;
+    std::int64_t cols = 0;
+    std::vector<float> data;
+
+    Values(std::int64_t row_count, std::int64_t col_count, float value = 0.0F)
+        : rows(row_count), cols(col_count), data(static_cast<std::size_t>(rows * cols), value) {}
+    float& operator()(std::int64_t r, std::int64_t c) {
+        return data[static_cast<std::size_t>(r * cols + c)];
+    }
+    float operator()(std::int64_t r, std::int64_t c) const {
+        return data[static_cast<std::size_t>(r * cols + c)];
+    }
+};
+
+// Uniform in [low, high).
+class RandomValues {
+public:
+    explicit RandomValues(std::uint64_t seed) : random_(seed) {}
+    Values operator()(std::int64_t rows, std::int64_t cols, double low = -1.0, double high = 1.0) {
+        Values values(rows, cols);
+        for (float& value : values.data) {
+            value = static_cast<float>(low + (high - low) * random_.uniform());
+        }
+        return values;
+    }
+    std::vector<std::int32_t> ids(std::int64_t count, std::int64_t bound) {
+        std::vector<std::int32_t> result(static_cast<std::size_t>(count));
+        for (std::int32_t& id : result) {
+            id = static_cast<std::int32_t>(random_.below(static_cast<std::uint64_t>(bound)));
+        }
+        return result;
+    }
+    // About half of 0 .. count - 1, ascending; never none.
+    std::vector<std::int64_t> subset(std::int64_t count) {
+        std::vector<std::int64_t> rows;
+        for (std::int64_t i = 0; i < count; ++i) {
+            if (random_.uniform() < 0.5) rows.push_back(i);
+        }
+        if (rows.empty()) rows.push_back(count - 1);
+        return rows;
+    }
+
+private:
+    SplitMix64 random_;
+};
+
+// A backend, a stream and the buffers of one computation. Matrices of tokens lie inside wider
+// buffers, as the model's do, and what lies around them must stay as it was.
+class Machine {
+public:
+    Machine(backend::BackendPtr backend, int threads)
+        : backend_(std::move(backend)), stream_(backend_->open_stream(threads)) {}
+
+    backend::Stream& operator*() { return *stream_; }
+    backend::Stream* operator->() { return stream_.get(); }
+
+    View tokens(const Values& values) {
+        const View inside = tokens(values.rows, values.cols);
+        stream_->upload(values.data, inside);
+        return inside;
+    }
+    View tokens(std::int64_t rows, std::int64_t cols) {
+        const Values fence(rows + 2, cols + left + right, fence_value);
+        Buffer& buffer = *buffers_.emplace_back(stream_->allocate(fence.rows, fence.cols));
+        stream_->upload(fence.data, View(buffer));
+        return View(buffer).row_range(1, rows).col_range(left, cols);
+    }
+    // States, scores and tables are buffers of their own.
+    View whole(const Values& values) {
+        Buffer& buffer = *buffers_.emplace_back(stream_->allocate(values.rows, values.cols));
+        stream_->upload(values.data, View(buffer));
+        return View(buffer);
+    }
+    const Buffer& table(const Values& values) {
+        return *buffers_.emplace_back(
+            backend_->upload_table(values.rows, values.cols, values.data));
+    }
+    const Matrix& weights(const Values& values, DType type) {
+        std::vector<std::uint16_t> halves;
+        for (const float value : values.data) halves.push_back(float_to_bf16(value));
+        const auto bytes = type == DType::f32 ? std::as_bytes(std::span(values.data))
+                                              : std::as_bytes(std::span(halves));
+        return *matrices_.emplace_back(
+            backend_->upload_matrix(values.rows, values.cols, type, bytes));
+    }
+    Values values(const View& view) {
+        expect_fence(view);
+        Values result(view.rows, view.cols);
+        stream_->download(view, result.data);
+        return result;
+    }
+
+private:
+    static constexpr float fence_value = 12345.0F;
+    static constexpr std::int64_t left = 3;
+    static constexpr std::int64_t right = 5;
+
+    void expect_fence(const View& view) {
+        if (view.buffer->cols() == view.cols) return;
+        Values all(view.buffer->rows(), view.buffer->cols());
+        stream_->download(View(*view.buffer), all.data);
+        for (std::int64_t r = 0; r < all.rows; ++r) {
+            for (std::int64_t c = 0; c < all.cols; ++c) {
+                const bool inside =
+                    r >= 1 && r <= all.rows - 2 && c >= left && c < all.cols - right;
+                ASSERT_TRUE(inside || all(r, c) == fence_value) << "written beside the output";
+            }
+        }
+    }
+
+    backend::BackendPtr backend_;
+    backend::StreamPtr stream_;
+    std::vector<backend::BufferPtr> buffers_;
+    std::vector<backend::MatrixPtr> matrices_;
+};
+
+// Uploads its inputs to a machine, computes, and returns all outputs.
+using Operation = std::function<std::vector<Values>(Machine& machine)>;
+
+inline std::vector<Values> run(const Operation& operation, backend::BackendPtr backend,
+                               int threads = 1) {
+    Machine machine(std::move(backend), threads);
+    return operation(machine);
+}
+
+// Every element within `tolerance` of the expected one, relative to it or, where it is smaller than
+// most, to the root mean square of all: a sum of many terms is as exact as its terms are large.
+inline void expect_close(const Values& actual, const Values& expected, double tolerance) {
+    ASSERT_EQ(actual.rows, expected.rows);
+    ASSERT_EQ(actual.cols, expected.cols);
+    double squares = 0.0;
+    for (const float value : expected.data) squares += static_cast<double>(value) * value;
+    const double typical = std::sqrt(squares / static_cast<double>(expected.data.size()));
+    for (std::int64_t r = 0; r < expected.rows; ++r) {
+        for (std::int64_t c = 0; c < expected.cols; ++c) {
+            const double wanted = expected(r, c);
+            const double bound = tolerance * std::max(std::abs(wanted), typical);
+            ASSERT_NEAR(actual(r, c), wanted, bound) << "at row " << r << ", column " << c;
+        }
+    }
+}
+
+inline void expect_same_bits(const Values& actual, const Values& expected) {
+    ASSERT_EQ(actual.rows, expected.rows);
+    ASSERT_EQ(actual.cols, expected.cols);
+    for (std::int64_t r = 0; r < expected.rows; ++r) {
+        for (std::int64_t c = 0; c < expected.cols; ++c) {
+            ASSERT_EQ(std::bit_cast<std::uint32_t>(actual(r, c)),
+                      std::bit_cast<std::uint32_t>(expected(r, c)))
+                << actual(r, c) << " is not " << expected(r, c) << " at row " << r << ", column "
+                << c;
+        }
+    }
+}
+
+inline void expect_same_bits(const std::vector<Values>& actual,
+                             const std::vector<Values>& expected) {
+    ASSERT_EQ(actual.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) expect_same_bits(actual[i], expected[i]);
+}
+
+inline const std::vector<std::string>& instruction_sets() {
+    static const std::vector<std::string> names{"baseline", "avx2", "avx512", "avx512_bf16"};
+    return names;
+}
+
+// The CPU backend of an instruction set; null where this machine lacks it.
+inline backend::BackendPtr make_cpu_backend(const std::string& instruction_set) {
+    setenv("SIPO_CPU", instruction_set.c_str(), 1);
+    try {
+        backend::BackendPtr made = backend::make_backend("cpu");
+        unsetenv("SIPO_CPU");
+        return made;
+    } catch (const Error&) {
+        unsetenv("SIPO_CPU");
+        return nullptr;
+    }
+}
+
+// A test that runs once for each instruction set.
+class EveryInstructionSet : public testing::TestWithParam<std::string> {
+protected:
+    void SetUp() override {
+        cpu_ = make_cpu_backend(GetParam());
+        if (cpu_ == nullptr) GTEST_SKIP() << "this machine has no " << GetParam();
+    }
+
+    // The CPU gives what the reference gives, and the same bits on three threads as on one.
+    void expect_parity(const Operation& operation, double tolerance) const {
+        const std::vector<Values> expected = run(operation, make_reference_backend());
+        const std::vector<Values> actual = run(operation, cpu_, 1);
+        ASSERT_EQ(actual.size(), expected.size());
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            SCOPED_TRACE(join("output ", i));
+            expect_close(actual[i], expected[i], tolerance);
+            if (testing::Test::HasFatalFailure()) return;
+        }
+        SCOPED_TRACE("three threads");
+        expect_same_bits(run(operation, cpu_, 3), actual);
+    }
+
+    backend::BackendPtr cpu_;
+};
+
+inline std::string test_name(const testing::TestParamInfo<std::string>& instruction_set) {
+    return instruction_set.param;
+}
+
+}  // namespace sipo::parity
+
+// Once for each instruction set, named after it.
+#define SIPO_FOR_EVERY_INSTRUCTION_SET(suite)                                                 \
+    INSTANTIATE_TEST_SUITE_P(Cpu, suite, testing::ValuesIn(sipo::parity::instruction_sets()), \
+                             sipo::parity::test_name)

@@ -1,0 +1,350 @@
+#include "reference_backend.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace sipo::parity {
+namespace {
+
+using backend::Buffer;
+using backend::BufferPtr;
+using backend::DeltaFilter;
+using backend::Mamba2Shape;
+using backend::Matrix;
+using backend::MatrixPtr;
+using backend::ScanInputs;
+using backend::StreamPtr;
+using backend::View;
+using Index = std::int64_t;
+
+std::size_t at(Index index) { return static_cast<std::size_t>(index); }
+
+class ReferenceBuffer final : public Buffer {
+public:
+    ReferenceBuffer(Index rows, Index cols) : Buffer(rows, cols), values_(at(rows * cols), 0.0F) {}
+    float& operator()(Index row, Index col) { return values_[at(row * cols() + col)]; }
+    float operator()(Index row, Index col) const { return values_[at(row * cols() + col)]; }
+
+private:
+    std::vector<float> values_;
+};
+
+// Element (row, col) of a view.
+float& element(const View& view, Index row, Index col) {
+    return static_cast<ReferenceBuffer&>(*view.buffer)(view.row + row, view.col + col);
+}
+
+float element(const Buffer& table, Index row, Index col) {
+    return static_cast<const ReferenceBuffer&>(table)(row, col);
+}
+
+// A matrix in float32. One uploaded as bf16 is multiplied with inputs rounded to bf16.
+class ReferenceMatrix final : public Matrix {
+public:
+    ReferenceMatrix(Index rows, Index cols, DType type, std::span<const std::byte> raw)
+        : Matrix(rows, cols), type_(type), values_(at(rows * cols)) {
+        for (std::size_t i = 0; i < values_.size(); ++i) {
+            if (type == DType::f32) {
+                std::memcpy(&values_[i], raw.data() + 4 * i, 4);
+            } else {
+                std::uint16_t bits = 0;
+                std::memcpy(&bits, raw.data() + 2 * i, 2);
+                values_[i] = bf16_to_float(bits);
+            }
+        }
+    }
+    [[nodiscard]] float operator()(Index row, Index col) const {
+        return values_[at(row * cols() + col)];
+    }
+    [[nodiscard]] float as_input(float x) const {
+        return type_ == DType::bf16 ? bf16_to_float(float_to_bf16(x)) : x;
+    }
+    [[nodiscard]] Index bytes() const override {
+        return rows() * cols() * static_cast<Index>(dtype_size(type_));
+    }
+
+private:
+    DType type_;
+    std::vector<float> values_;
+};
+
+const ReferenceMatrix& resolve(const Matrix& matrix) {
+    return static_cast<const ReferenceMatrix&>(matrix);
+}
+
+double square(double x) { return x * x; }
+
+double silu(double x) { return x / (1.0 + std::exp(-x)); }
+
+double softplus(double x) { return x > 20.0 ? x : std::log1p(std::exp(x)); }
+
+// Σ_k in[row, k] · matrix[col, k]
+double dot_product(const View& in, Index row, const ReferenceMatrix& matrix, Index col) {
+    double sum = 0.0;
+    for (Index k = 0; k < matrix.cols(); ++k) {
+        sum += static_cast<double>(matrix.as_input(element(in, row, k))) *
+               static_cast<double>(matrix(col, k));
+    }
+    return sum;
+}
+
+// Δ of a channel as the context method wants it.
+double filtered(float delta, const DeltaFilter& filter, Index channel) {
+    if (filter.threshold == nullptr) return delta;
+    const bool passes = delta > element(*filter.threshold, 0, channel);
+    return passes ? delta * element(*filter.scale, 0, channel) : 0.0F;
+}
+
+Index visited_row(const std::vector<Index>* rows, Index i) {
+    return rows != nullptr ? (*rows)[at(i)] : i;
+}
+
+class ReferenceStream final : public backend::Stream {
+public:
+    BufferPtr allocate(Index rows, Index cols) override {
+        return std::make_unique<ReferenceBuffer>(rows, cols);
+    }
+
+    void upload(std::span<const float> values, View to) override {
+        for (Index r = 0; r < to.rows; ++r) {
+            for (Index c = 0; c < to.cols; ++c) element(to, r, c) = values[at(r * to.cols + c)];
+        }
+    }
+
+    void download(View from, std::span<float> values) override {
+        for (Index r = 0; r < from.rows; ++r) {
+            for (Index c = 0; c < from.cols; ++c)
+                values[at(r * from.cols + c)] = element(from, r, c);
+        }
+    }
+
+    void copy(View from, View to) override {
+        for (Index r = 0; r < to.rows; ++r) {
+            for (Index c = 0; c < to.cols; ++c) element(to, r, c) = element(from, r, c);
+        }
+    }
+
+    void fill_zero(View to) override {
+        for (Index r = 0; r < to.rows; ++r) {
+            for (Index c = 0; c < to.cols; ++c) element(to, r, c) = 0.0F;
+        }
+    }
+
+    void embed(const Matrix& table, std::span<const std::int32_t> ids, View out) override {
+        for (Index t = 0; t < out.rows; ++t) {
+            for (Index c = 0; c < out.cols; ++c) element(out, t, c) = resolve(table)(ids[at(t)], c);
+        }
+    }
+
+    void rms_norm(View in, const Buffer& weight, float eps, View out) override {
+        for (Index t = 0; t < in.rows; ++t) {
+            double squares = 0.0;
+            for (Index c = 0; c < in.cols; ++c) squares += square(element(in, t, c));
+            const double rms = std::sqrt(squares / static_cast<double>(in.cols) + eps);
+            for (Index c = 0; c < in.cols; ++c) {
+                element(out, t, c) =
+                    static_cast<float>(element(in, t, c) / rms * element(weight, 0, c));
+            }
+        }
+    }
+
+    void multiply(View in, const Matrix& matrix, View out) override {
+        for (Index t = 0; t < out.rows; ++t) {
+            for (Index c = 0; c < out.cols; ++c) {
+                element(out, t, c) = static_cast<float>(dot_product(in, t, resolve(matrix), c));
+            }
+        }
+    }
+
+    void multiply_add(View in, const Matrix& matrix, View residual) override {
+        for (Index t = 0; t < residual.rows; ++t) {
+            for (Index c = 0; c < residual.cols; ++c) {
+                element(residual, t, c) = static_cast<float>(
+                    element(residual, t, c) + dot_product(in, t, resolve(matrix), c));
+            }
+        }
+    }
+
+    void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, View state,
+                          View out) override {
+        const Index taps = weight.rows();
+        const Index history = taps - 1;
+        // The inputs with those before row 0 in front, so that row t reads t .. t + taps - 1.
+        ReferenceBuffer all(history + in.rows, in.cols);
+        for (Index c = 0; c < in.cols; ++c) {
+            for (Index r = 0; r < history; ++r) all(r, c) = element(state, r, c);
+            for (Index t = 0; t < in.rows; ++t) all(history + t, c) = element(in, t, c);
+            for (Index t = 0; t < in.rows; ++t) {
+                double sum = bias != nullptr ? element(*bias, 0, c) : 0.0;
+                for (Index k = 0; k < taps; ++k) {
+                    sum += static_cast<double>(element(weight, k, c)) *
+                           static_cast<double>(all(t + k, c));
+                }
+                element(out, t, c) = static_cast<float>(silu(sum));
+            }
+            for (Index r = 0; r < history; ++r) element(state, r, c) = all(in.rows + r, c);
+        }
+    }
+
+    void delta(View dt, const Matrix* dt_proj, const Buffer& bias, float low, float high,
+               View out) override {
+        for (Index t = 0; t < out.rows; ++t) {
+            for (Index c = 0; c < out.cols; ++c) {
+                const double raw = dt_proj != nullptr ? dot_product(dt, t, resolve(*dt_proj), c)
+                                                      : element(dt, t, c);
+                const double value = softplus(raw + element(bias, 0, c));
+                element(out, t, c) = std::clamp(static_cast<float>(value), low, high);
+            }
+        }
+    }
+
+    void token_scores(View delta, View scores) override {
+        for (Index t = 0; t < delta.rows; ++t) {
+            double squares = 0.0;
+            for (Index c = 0; c < delta.cols; ++c) squares += square(element(delta, t, c));
+            element(scores, 0, t) = static_cast<float>(std::sqrt(squares));
+        }
+    }
+
+    std::vector<Index> select_top(View scores, Index count) override {
+        std::vector<Index> order(at(scores.cols));
+        std::iota(order.begin(), order.end(), Index{0});
+        // Stable: of equal scores the earlier stays in front. A NaN is below every number.
+        std::stable_sort(order.begin(), order.end(), [&](Index left, Index right) {
+            const float a = element(scores, 0, left);
+            const float b = element(scores, 0, right);
+            return std::isnan(b) ? !std::isnan(a) : a > b;
+        });
+        order.resize(at(std::min(count, scores.cols)));
+        std::sort(order.begin(), order.end());
+        return order;
+    }
+
+    void gather_rows(View from, std::span<const Index> rows, View to) override {
+        for (Index i = 0; i < to.rows; ++i) {
+            for (Index c = 0; c < to.cols; ++c) element(to, i, c) = element(from, rows[at(i)], c);
+        }
+    }
+
+    void selective_scan(const ScanInputs& in, View z, View state, View y) override {
+        for (Index i = 0; i < y.rows; ++i) {
+            const Index t = visited_row(in.rows, i);
+            for (Index c = 0; c < y.cols; ++c) {
+                const double x = element(in.x, t, c);
+                const double delta = filtered(element(in.delta, t, c), in.filter, c);
+                double sum = 0.0;
+                for (Index n = 0; n < state.rows; ++n) {
+                    float& h = element(state, n, c);
+                    h = static_cast<float>(std::exp(delta * element(*in.a, n, c)) * h +
+                                           delta * x * element(in.b, t, n));
+                    sum += static_cast<double>(h) * static_cast<double>(element(in.c, t, n));
+                }
+                sum += element(*in.d, 0, c) * x;
+                element(y, i, c) = static_cast<float>(sum * silu(element(z, t, c)));
+            }
+        }
+    }
+
+    void head_scan(const ScanInputs& in, const Mamba2Shape& shape, View state, View y) override {
+        const Index heads_a_group = shape.n_heads / shape.n_groups;
+        for (Index i = 0; i < y.rows; ++i) {
+            const Index t = visited_row(in.rows, i);
+            for (Index head = 0; head < shape.n_heads; ++head) {
+                const double delta = filtered(element(in.delta, t, head), in.filter, head);
+                const double decay = std::exp(delta * element(*in.a, 0, head));
+                const Index group = head / heads_a_group;
+                for (Index p = 0; p < shape.head_dim; ++p) {
+                    const Index channel = head * shape.head_dim + p;
+                    const double x = element(in.x, t, channel);
+                    double sum = 0.0;
+                    for (Index n = 0; n < shape.d_state; ++n) {
+                        float& h = element(state, head * shape.d_state + n, p);
+                        h = static_cast<float>(
+                            decay * h + delta * x * element(in.b, t, group * shape.d_state + n));
+                        sum += static_cast<double>(h) *
+                               static_cast<double>(element(in.c, t, group * shape.d_state + n));
+                    }
+                    element(y, i, channel) = static_cast<float>(sum + element(*in.d, 0, head) * x);
+                }
+            }
+        }
+    }
+
+    void gated_norm(View y, View z, const std::vector<Index>* rows, const Buffer& weight, float eps,
+                    Index n_groups) override {
+        const Index part = y.cols / n_groups;
+        std::vector<double> gated(at(part));
+        for (Index i = 0; i < y.rows; ++i) {
+            const Index t = visited_row(rows, i);
+            for (Index first = 0; first < y.cols; first += part) {
+                double squares = 0.0;
+                for (Index c = 0; c < part; ++c) {
+                    gated[at(c)] = element(y, i, first + c) * silu(element(z, t, first + c));
+                    squares += gated[at(c)] * gated[at(c)];
+                }
+                const double rms = std::sqrt(squares / static_cast<double>(part) + eps);
+                for (Index c = 0; c < part; ++c) {
+                    element(y, i, first + c) =
+                        static_cast<float>(gated[at(c)] / rms * element(weight, 0, first + c));
+                }
+            }
+        }
+    }
+
+    void negative_log_likelihood(View logits, std::span<const std::int32_t> targets,
+                                 View out) override {
+        for (Index t = 0; t < logits.rows; ++t) {
+            double largest = element(logits, t, 0);
+            for (Index c = 0; c < logits.cols; ++c) {
+                largest = std::max<double>(largest, element(logits, t, c));
+            }
+            double sum = 0.0;
+            for (Index c = 0; c < logits.cols; ++c)
+                sum += std::exp(element(logits, t, c) - largest);
+            element(out, 0, t) =
+                static_cast<float>(largest + std::log(sum) - element(logits, t, targets[at(t)]));
+        }
+    }
+
+    void add_bias(View inout, const Buffer& bias) override {
+        for (Index t = 0; t < inout.rows; ++t) {
+            for (Index c = 0; c < inout.cols; ++c) element(inout, t, c) += element(bias, 0, c);
+        }
+    }
+
+    std::string name() const override { return "reference"; }
+};
+
+class ReferenceBackend final : public backend::Backend {
+public:
+    MatrixPtr upload_matrix(Index rows, Index cols, DType type,
+                            std::span<const std::byte> values) override {
+        if (type == DType::f16) fail(Code::unsupported, "the reference multiplies f32 and bf16");
+        return std::make_unique<ReferenceMatrix>(rows, cols, type, values);
+    }
+
+    BufferPtr upload_table(Index rows, Index cols, std::span<const float> values) override {
+        auto table = std::make_unique<ReferenceBuffer>(rows, cols);
+        for (Index r = 0; r < rows; ++r) {
+            for (Index c = 0; c < cols; ++c) (*table)(r, c) = values[at(r * cols + c)];
+        }
+        return table;
+    }
+
+    StreamPtr open_stream(int /*threads*/) override { return std::make_unique<ReferenceStream>(); }
+
+    std::string name() const override { return "reference"; }
+};
+
+}  // namespace
+
+backend::BackendPtr make_reference_backend() { return std::make_shared<ReferenceBackend>(); }
+
+}  // namespace sipo::parity
