@@ -15,7 +15,7 @@ const CalibrationProfile& profile_of(const sipo_calibration* calibration) {
 }
 
 std::string profile_name(const char* name) {
-    const std::string text = require_text(name, "profile");
+    std::string text = require_text(name, "profile");
     constexpr std::size_t longest = 64;
     const char* legal = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     if (text.size() > longest || text.find_first_not_of(legal) != std::string::npos) {

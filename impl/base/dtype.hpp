@@ -1,21 +1,43 @@
 // Element types of stored tensors and the conversions between them.
+//
+// q8 and q4 are block-quantised (base/quant.hpp): a row takes whole blocks, so sizes are asked of
+// row_bytes(), never of an element.
 #pragma once
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 
+#include "base/quant.hpp"
+
 namespace sipo {
 
-enum class DType : std::uint8_t { f32 = 0, bf16 = 1, f16 = 2 };
+enum class DType : std::uint8_t { f32 = 0, bf16 = 1, f16 = 2, q8 = 3, q4 = 4 };
 
+[[nodiscard]] constexpr bool is_quantised(DType type) {
+    return type == DType::q8 || type == DType::q4;
+}
+
+// Bytes of an element of a type that is not quantised.
 [[nodiscard]] constexpr std::size_t dtype_size(DType type) { return type == DType::f32 ? 4 : 2; }
+
+// Bytes of a row of `cols` elements.
+[[nodiscard]] constexpr std::int64_t row_bytes(DType type, std::int64_t cols) {
+    const std::int64_t blocks = (cols + quant_block - 1) / quant_block;
+    switch (type) {
+        case DType::q8: return blocks * std::int64_t{sizeof(BlockQ8)};
+        case DType::q4: return blocks * std::int64_t{sizeof(BlockQ4)};
+        default: return cols * static_cast<std::int64_t>(dtype_size(type));
+    }
+}
 
 [[nodiscard]] constexpr const char* dtype_name(DType type) {
     switch (type) {
         case DType::f32: return "f32";
         case DType::bf16: return "bf16";
         case DType::f16: return "f16";
+        case DType::q8: return "q8";
+        case DType::q4: return "q4";
     }
     return "?";
 }

@@ -37,8 +37,9 @@ const MethodEntry& find_method(std::int32_t number) {
     fail(Code::out_of_range, "no context method ", number, "; there are ", known);
 }
 
-std::vector<std::int32_t> layer_scope(const Options& options, std::vector<std::int32_t> standard) {
-    return options.layers ? *options.layers : std::move(standard);
+std::vector<std::int32_t> layer_scope(const Options& options,
+                                      const std::vector<std::int32_t>& standard) {
+    return options.layers ? *options.layers : standard;
 }
 
 std::vector<std::int32_t> all_layers(const Architecture& architecture) {

@@ -70,7 +70,7 @@ struct MethodEntry {
 
 // The layers a method acts on: those of the options, else `standard`.
 [[nodiscard]] std::vector<std::int32_t> layer_scope(const Options& options,
-                                                    std::vector<std::int32_t> standard);
+                                                    const std::vector<std::int32_t>& standard);
 [[nodiscard]] std::vector<std::int32_t> all_layers(const Architecture& architecture);
 
 }  // namespace sipo::context

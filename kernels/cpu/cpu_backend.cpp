@@ -21,23 +21,7 @@ public:
 
     MatrixPtr upload_matrix(std::int64_t rows, std::int64_t cols, DType type,
                             std::span<const std::byte> values) override {
-        if (values.size() != static_cast<std::size_t>(rows * cols) * dtype_size(type)) {
-            fail(Code::internal, "a matrix of ", rows, " x ", cols, " got ", values.size(),
-                 " bytes");
-        }
-        if (type == DType::f32) {
-            auto matrix = std::make_unique<CpuMatrix>(rows, cols, type, kernels_.panel_f32);
-            kernels_.pack_f32(reinterpret_cast<const float*>(values.data()), rows, cols,
-                              matrix->f32());
-            return matrix;
-        }
-        if (type != DType::bf16) {
-            fail(Code::unsupported, "the CPU multiplies f32 and bf16, not ", dtype_name(type));
-        }
-        auto matrix = std::make_unique<CpuMatrix>(rows, cols, type, kernels_.panel_bf16);
-        kernels_.pack_bf16(reinterpret_cast<const std::uint16_t*>(values.data()), rows, cols,
-                           matrix->bf16());
-        return matrix;
+        return std::make_unique<CpuMatrix>(kernels_, rows, cols, type, values);
     }
 
     BufferPtr upload_table(std::int64_t rows, std::int64_t cols,

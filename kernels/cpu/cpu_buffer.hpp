@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <span>
 
 #include "backend/backend.hpp"
+#include "kernel_table.hpp"
 
 namespace sipo::cpu {
 
@@ -41,25 +43,32 @@ struct Span2d {
 [[nodiscard]] Span2d resolve(const backend::View& view);
 [[nodiscard]] const float* values_of(const backend::Buffer& table);
 
+// A matrix in panels, as the kernels of one table want it.
 class CpuMatrix final : public backend::Matrix {
 public:
-    CpuMatrix(std::int64_t rows, std::int64_t cols, DType type, std::int64_t panel);
+    CpuMatrix(const KernelTable& kernels, std::int64_t rows, std::int64_t cols, DType type,
+              std::span<const std::byte> values);
     [[nodiscard]] DType type() const { return type_; }
-    [[nodiscard]] std::int64_t panel() const { return panel_; }
-    [[nodiscard]] std::int64_t panels() const;
-    [[nodiscard]] std::int64_t bytes() const override;
-    [[nodiscard]] float* f32() const { return reinterpret_cast<float*>(memory_.get()); }
-    [[nodiscard]] std::uint16_t* bf16() const {
-        return reinterpret_cast<std::uint16_t*>(memory_.get());
+    [[nodiscard]] std::int64_t panels() const { return panels_; }
+    [[nodiscard]] std::int64_t bytes() const override { return panels_ * panel_bytes_; }
+    [[nodiscard]] const float* f32() const { return reinterpret_cast<const float*>(memory_.get()); }
+    [[nodiscard]] const std::uint16_t* bf16() const {
+        return reinterpret_cast<const std::uint16_t*>(memory_.get());
+    }
+    [[nodiscard]] const std::uint8_t* codes() const {
+        return reinterpret_cast<const std::uint8_t*>(memory_.get());
     }
     // Row `row`, unpacked: the embedding of a token.
     void read_row(std::int64_t row, float* out) const;
 
 private:
-    [[nodiscard]] std::int64_t packed_cols() const;
+    void pack(const KernelTable& kernels, std::span<const std::byte> values);
+    void read_quantised_row(const std::uint8_t* panel, std::int64_t lane, float* out) const;
 
     DType type_;
-    std::int64_t panel_;
+    std::int64_t panel_;  // columns of the product a panel holds: rows of the matrix
+    std::int64_t panels_;
+    std::int64_t panel_bytes_;
     std::unique_ptr<std::byte[], FreeDeleter> memory_;
 };
 

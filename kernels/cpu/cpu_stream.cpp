@@ -17,7 +17,6 @@ namespace {
 
 using backend::Buffer;
 using backend::BufferPtr;
-using backend::DeltaFilter;
 using backend::Mamba2Shape;
 using backend::Matrix;
 using backend::ScanInputs;
@@ -256,25 +255,66 @@ private:
     }
 
     void product(const Span2d& in, const CpuMatrix& matrix, const Span2d& out) {
-        if (matrix.type() == DType::f32) {
-            product_tasks<float>({in.data, in.stride, in.rows, matrix.f32(), matrix.rows(),
-                                  matrix.cols(), 0, matrix.panels(), out.data, out.stride},
-                                 kernels_.matmul_f32);
-            return;
+        if (is_quantised(matrix.type())) {
+            quantised_product(in, matrix, out);
+        } else if (matrix.type() == DType::bf16) {
+            bf16_product(in, matrix, out);
+        } else {
+            const MatmulArgs<float> all{in.data,       in.stride,     in.rows, matrix.f32(),
+                                        matrix.rows(), matrix.cols(), 0,       matrix.panels(),
+                                        out.data,      out.stride};
+            product_tasks(all, [&](MatmulArgs<float> part, std::int64_t first_row) {
+                part.x += first_row * part.x_stride;
+                kernels_.matmul_f32(part);
+            });
         }
+    }
+
+    void bf16_product(const Span2d& in, const CpuMatrix& matrix, const Span2d& out) {
         const std::int64_t cols = round_up(matrix.cols(), std::int64_t{2});
-        std::uint16_t* x = input_scratch_.get(in.rows * cols);
+        std::uint16_t* x = bf16_scratch_.get(in.rows * cols);
         for_rows(in.rows, cols, [&](std::int64_t t) {
             kernels_.to_bf16(in.row(t), in.cols, x + t * cols);
             if (cols != in.cols) x[t * cols + in.cols] = 0;
         });
-        product_tasks<std::uint16_t>({x, cols, in.rows, matrix.bf16(), matrix.rows(), matrix.cols(),
-                                      0, matrix.panels(), out.data, out.stride},
-                                     kernels_.matmul_bf16);
+        const MatmulArgs<std::uint16_t> all{x,
+                                            cols,
+                                            in.rows,
+                                            matrix.bf16(),
+                                            matrix.rows(),
+                                            matrix.cols(),
+                                            0,
+                                            matrix.panels(),
+                                            out.data,
+                                            out.stride};
+        product_tasks(all, [&](MatmulArgs<std::uint16_t> part, std::int64_t first_row) {
+            part.x += first_row * part.x_stride;
+            kernels_.matmul_bf16(part);
+        });
     }
 
-    template <typename Element>
-    void product_tasks(const MatmulArgs<Element>& all, void (*kernel)(const MatmulArgs<Element>&)) {
+    void quantised_product(const Span2d& in, const CpuMatrix& matrix, const Span2d& out) {
+        const std::int64_t blocks = ceil_div(matrix.cols(), quant_block);
+        std::int8_t* codes = code_scratch_.get(in.rows * blocks * quant_block);
+        QuantInput* inputs = quant_scratch_.get(in.rows * blocks);
+        for_rows(in.rows, in.cols, [&](std::int64_t t) {
+            kernels_.quantize_row(in.row(t), in.cols, codes + t * blocks * quant_block,
+                                  inputs + t * blocks);
+        });
+        const QuantMatmulArgs all{codes,  inputs, in.rows,         matrix.codes(), matrix.rows(),
+                                  blocks, 0,      matrix.panels(), out.data,       out.stride};
+        const auto kernel = matrix.type() == DType::q8 ? kernels_.matmul_q8 : kernels_.matmul_q4;
+        product_tasks(all, [&](QuantMatmulArgs part, std::int64_t first_row) {
+            part.x += first_row * blocks * quant_block;
+            part.x_blocks += first_row * blocks;
+            kernel(part);
+        });
+    }
+
+    // Cuts a product into blocks of rows and groups of panels; run(part, first_row) has yet to move
+    // the inputs to the first row.
+    template <typename Args, typename Run>
+    void product_tasks(const Args& all, const Run& run) {
         const std::int64_t row_blocks = std::max<std::int64_t>(ceil_div(all.m, matmul_rows), 1);
         const std::int64_t fair = ceil_div(all.last_panel, std::int64_t{4} * pool_.size());
         const std::int64_t group = std::clamp(fair, std::int64_t{1}, matmul_panels);
@@ -282,13 +322,12 @@ private:
         pool_.run(static_cast<std::size_t>(row_blocks * groups), [&](std::size_t i) {
             const auto task = static_cast<std::int64_t>(i);
             const std::int64_t first_row = (task % row_blocks) * matmul_rows;
-            MatmulArgs<Element> part = all;
-            part.x += first_row * all.x_stride;
+            Args part = all;
             part.out += first_row * all.out_stride;
             part.m = std::min(matmul_rows, all.m - first_row);
             part.first_panel = (task / row_blocks) * group;
             part.last_panel = std::min(part.first_panel + group, all.last_panel);
-            kernel(part);
+            run(part, first_row);
         });
     }
 
@@ -336,7 +375,9 @@ private:
 
     const KernelTable& kernels_;
     ThreadPool pool_;
-    Scratch<std::uint16_t> input_scratch_;
+    Scratch<std::uint16_t> bf16_scratch_;
+    Scratch<std::int8_t> code_scratch_;
+    Scratch<QuantInput> quant_scratch_;
     Scratch<float> product_scratch_;
 };
 

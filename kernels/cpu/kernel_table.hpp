@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/quant.hpp"
+
 namespace sipo::cpu {
 
 // out[m, n] = Σ_k x[m, k] · w[n, k] for the panels [first_panel, last_panel) of a packed matrix.
@@ -17,6 +19,26 @@ struct MatmulArgs {
     const Element* panels;  // packed, see pack_*
     std::int64_t n;         // columns of out, the padding of the last panel not counted
     std::int64_t k;
+    std::int64_t first_panel;
+    std::int64_t last_panel;
+    float* out;  // [m, n]
+    std::ptrdiff_t out_stride;
+};
+
+// A quantised input block: its scale, and scale · Σ codes.
+struct QuantInput {
+    float scale;
+    float sum;
+};
+
+// The same product for block-quantised weights.
+struct QuantMatmulArgs {
+    const std::int8_t* x;        // [m, k_blocks, quant_block] codes
+    const QuantInput* x_blocks;  // [m, k_blocks]
+    std::int64_t m;
+    const std::uint8_t* panels;
+    std::int64_t n;
+    std::int64_t k_blocks;
     std::int64_t first_panel;
     std::int64_t last_panel;
     float* out;  // [m, n]
@@ -68,6 +90,7 @@ struct KernelTable {
     const char* name;
     std::int64_t panel_f32;  // columns a packed panel holds
     std::int64_t panel_bf16;
+    std::int64_t panel_quant;
     std::int64_t scan_block;  // channels that selective_scan takes together
 
     // Packs row-major w [n, k] into panels [n / panel, k, panel]; bf16 pairs stay together as
@@ -77,6 +100,16 @@ struct KernelTable {
                       std::uint16_t* panels);
     void (*matmul_f32)(const MatmulArgs<float>& args);
     void (*matmul_bf16)(const MatmulArgs<std::uint16_t>& args);
+    // Packs row-major blocks [n, k_blocks]; a panel takes panel_bytes_* bytes.
+    void (*pack_q8)(const BlockQ8* w, std::int64_t n, std::int64_t k_blocks, std::uint8_t* panels);
+    void (*pack_q4)(const BlockQ4* w, std::int64_t n, std::int64_t k_blocks, std::uint8_t* panels);
+    std::int64_t (*panel_bytes_q8)(std::int64_t k_blocks);
+    std::int64_t (*panel_bytes_q4)(std::int64_t k_blocks);
+    void (*matmul_q8)(const QuantMatmulArgs& args);
+    void (*matmul_q4)(const QuantMatmulArgs& args);
+    // codes [count rounded up to blocks], blocks [ceil(count / quant_block)]
+    void (*quantize_row)(const float* in, std::int64_t count, std::int8_t* codes,
+                         QuantInput* blocks);
     void (*to_bf16)(const float* in, std::int64_t count, std::uint16_t* out);
     void (*add)(const float* in, std::int64_t count, float* inout);
     // out = in · rsqrt(mean(in²) + eps) · weight; [count]

@@ -41,7 +41,10 @@ bool has_avx512() {
            __builtin_cpu_supports("avx512vl") != 0;
 }
 
-bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16") != 0; }
+bool has_avx512_bf16() {
+    return has_avx512() && __builtin_cpu_supports("avx512bf16") != 0 &&
+           __builtin_cpu_supports("avx512vnni") != 0;
+}
 #endif
 
 // Best first.

@@ -12,9 +12,32 @@ namespace SIPO_ISA {
 // there.
 extern const KernelTable table;
 constinit const KernelTable table{
-    SIPO_TEXT(SIPO_ISA), panel_f32,      panel_bf16, width,      pack_f32,  pack_bf16, matmul_f32,
-    matmul_bf16,         to_bf16,        add,        rms_norm,   conv_silu, softplus,  norm2,
-    log_sum_exp,         selective_scan, head_scan,  gated_norm,
+    .name = SIPO_TEXT(SIPO_ISA),
+    .panel_f32 = panel_f32,
+    .panel_bf16 = panel_bf16,
+    .panel_quant = panel_quant,
+    .scan_block = width,
+    .pack_f32 = pack_f32,
+    .pack_bf16 = pack_bf16,
+    .matmul_f32 = matmul_f32,
+    .matmul_bf16 = matmul_bf16,
+    .pack_q8 = pack_q8,
+    .pack_q4 = pack_q4,
+    .panel_bytes_q8 = panel_bytes_q8,
+    .panel_bytes_q4 = panel_bytes_q4,
+    .matmul_q8 = matmul_q8,
+    .matmul_q4 = matmul_q4,
+    .quantize_row = quantize_row,
+    .to_bf16 = to_bf16,
+    .add = add,
+    .rms_norm = rms_norm,
+    .conv_silu = conv_silu,
+    .softplus = softplus,
+    .norm2 = norm2,
+    .log_sum_exp = log_sum_exp,
+    .selective_scan = selective_scan,
+    .head_scan = head_scan,
+    .gated_norm = gated_norm,
 };
 
 }  // namespace SIPO_ISA

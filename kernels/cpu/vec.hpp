@@ -51,6 +51,8 @@ SIPO_INLINE void store_part(float* to, Vec v, std::int64_t count) {
     std::memcpy(to, &v, static_cast<std::size_t>(count) * sizeof(float));
 }
 
+SIPO_INLINE void store_bits(std::int32_t* to, Vec v) { std::memcpy(to, &v, sizeof v); }
+
 SIPO_INLINE Vec fma(Vec a, Vec b, Vec c) {
 #if defined(__AVX512F__)
     return _mm512_fmadd_ps(a, b, c);
