@@ -1,4 +1,7 @@
 // Sessions: reading, scoring and state of one sequence.
+#include <deque>
+#include <vector>
+
 #include "arguments.hpp"
 #include "base/checked.hpp"
 #include "handles.hpp"
@@ -71,6 +74,22 @@ sipo_status sipo_session_score(sipo_session* session, const int32_t* ids, size_t
 
 sipo_status sipo_session_decode(sipo_session* session, int32_t token) {
     return with_session(session, [&](Session& target) { target.decode(token); });
+}
+
+sipo_status sipo_batch_decode(sipo_session* const* sessions, const int32_t* tokens, size_t count) {
+    return guarded([&] {
+        in_range<std::size_t>(count, 1, 65536, "count");
+        const auto handles = require_array(sessions, count, "sessions");
+        const auto ids = require_array(tokens, count, "tokens");
+        std::deque<SessionUse> uses;
+        std::vector<Session*> targets;
+        for (sipo_session* handle : handles) {
+            sipo_session& target = require(handle, "a session of the batch");
+            uses.emplace_back(target);
+            targets.push_back(&target.session);
+        }
+        Session::decode_together(targets, ids);
+    });
 }
 
 sipo_status sipo_session_logits(sipo_session* session, float* logits, size_t capacity,

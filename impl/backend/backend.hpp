@@ -104,6 +104,10 @@ struct Mamba2Shape {
     std::int64_t d_state = 0;
 };
 
+// The carried states of an operation's rows. One state: the rows are consecutive tokens of one
+// sequence. As many as rows: row i is the next token of sequence i.
+using States = std::span<const View>;
+
 // A queue of operations with the threads or the device queue that runs them. One thread at a time.
 class Stream {
 public:
@@ -130,7 +134,7 @@ public:
     // out[t] = SiLU(bias + Σ_k weight[k] · in[t − (d_conv − 1) + k]), per channel. `state` holds
     // the d_conv − 1 inputs before row 0 and is moved on. weight [d_conv, channels], bias may be
     // null.
-    virtual void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, View state,
+    virtual void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, States states,
                                   View out) = 0;
     // out = clamp(softplus(dt · dt_projᵀ + bias), low, high); dt_proj may be null (Mamba-2).
     virtual void delta(View dt, const Matrix* dt_proj, const Buffer& bias, float low, float high,
@@ -143,10 +147,11 @@ public:
     virtual void gather_rows(View from, std::span<const std::int64_t> rows, View to) = 0;
     // Mamba-1: h ← exp(Δ A) ⊙ h + Δ x ⊗ B; y = (h C + D ⊙ x) ⊙ SiLU(z).
     // state [d_state, d_inner]; z like x; y [visited rows, d_inner].
-    virtual void selective_scan(const ScanInputs& in, View z, View state, View y) = 0;
+    virtual void selective_scan(const ScanInputs& in, View z, States states, View y) = 0;
     // Mamba-2: the same with scalar A and D per head and without the gate.
     // state [n_heads * d_state, head_dim]; y [visited rows, d_inner].
-    virtual void head_scan(const ScanInputs& in, const Mamba2Shape& shape, View state, View y) = 0;
+    virtual void head_scan(const ScanInputs& in, const Mamba2Shape& shape, States states,
+                           View y) = 0;
     // y ← RMS(y ⊙ SiLU(z)) · weight over n_groups equal parts of a row, in place. z is read at
     // `rows` when given.
     virtual void gated_norm(View y, View z, const std::vector<std::int64_t>* rows,

@@ -18,6 +18,9 @@ namespace sipo {
 struct LayerState {
     backend::View conv_state;  // [d_conv - 1, conv channels]
     backend::View ssm_state;   // Mamba-1 [d_state, d_inner], Mamba-2 [n_heads * d_state, head_dim]
+
+    [[nodiscard]] backend::States conv() const { return {&conv_state, 1}; }
+    [[nodiscard]] backend::States ssm() const { return {&ssm_state, 1}; }
 };
 
 // What a context method asks of the second half.
@@ -33,13 +36,13 @@ public:
     Block(const Block&) = delete;
     Block& operator=(const Block&) = delete;
 
-    // residual [tokens, d_model] → work.delta and what mix() needs; moves conv_state on.
-    virtual void project(backend::Stream& stream, backend::View residual, backend::View conv_state,
-                         Workspace& work) const = 0;
+    // residual [tokens, d_model] → work.delta and what mix() needs; moves the conv states on.
+    virtual void project(backend::Stream& stream, backend::View residual,
+                         backend::States conv_states, Workspace& work) const = 0;
     // Scans the `tokens` that project() left in `work` and adds the layer's output to `residual`
-    // [visited tokens, d_model]; moves ssm_state on.
+    // [visited tokens, d_model]; moves the ssm states on.
     virtual void mix(backend::Stream& stream, std::int64_t tokens, const LayerHook& hook,
-                     backend::View ssm_state, backend::View residual, Workspace& work) const = 0;
+                     backend::States ssm_states, backend::View residual, Workspace& work) const = 0;
     // A on the host, for calibration: Mamba-1 [d_inner, d_state], Mamba-2 [n_heads]; negative.
     [[nodiscard]] virtual std::span<const float> a() const = 0;
     // Bytes of weights held.

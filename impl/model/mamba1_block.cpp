@@ -7,6 +7,7 @@
 namespace sipo {
 namespace {
 
+using backend::States;
 using backend::Stream;
 using backend::View;
 
@@ -32,7 +33,8 @@ public:
         }
     }
 
-    void project(Stream& stream, View residual, View conv_state, Workspace& work) const override {
+    void project(Stream& stream, View residual, States conv_states,
+                 Workspace& work) const override {
         const std::int64_t tokens = residual.rows;
         const View x = work.conv_out(tokens);
         const View dt_b_c = work.dt_b_c(tokens);
@@ -40,13 +42,13 @@ public:
         stream.multiply(work.normed(tokens), *in_proj_, work.projected(tokens));  // x | z
         if (in_bias_) stream.add_bias(work.projected(tokens), *in_bias_);
         stream.causal_conv_silu(work.projected(tokens).col_range(0, arch_.d_inner), *conv_weight_,
-                                conv_bias_.get(), conv_state, x);
+                                conv_bias_.get(), conv_states, x);
         stream.multiply(x, *x_proj_, dt_b_c);  // dt | B | C
         stream.delta(dt_b_c.col_range(0, arch_.dt_rank), dt_proj_.get(), *dt_bias_, arch_.delta_min,
                      arch_.delta_max, work.delta(tokens));
     }
 
-    void mix(Stream& stream, std::int64_t tokens, const LayerHook& hook, View ssm_state,
+    void mix(Stream& stream, std::int64_t tokens, const LayerHook& hook, States ssm_states,
              View residual, Workspace& work) const override {
         const View dt_b_c = work.dt_b_c(tokens);
         const View z = work.projected(tokens).col_range(arch_.d_inner, arch_.d_inner);
@@ -59,7 +61,7 @@ public:
                                .d = d_.get(),
                                .filter = hook.filter,
                                .rows = hook.rows},
-                              z, ssm_state, y);
+                              z, ssm_states, y);
         stream.multiply_add(y, *out_proj_, residual);
         if (out_bias_) stream.add_bias(residual, *out_bias_);
     }

@@ -7,6 +7,7 @@
 namespace sipo {
 namespace {
 
+using backend::States;
 using backend::Stream;
 using backend::View;
 
@@ -33,7 +34,8 @@ public:
         }
     }
 
-    void project(Stream& stream, View residual, View conv_state, Workspace& work) const override {
+    void project(Stream& stream, View residual, States conv_states,
+                 Workspace& work) const override {
         const std::int64_t tokens = residual.rows;
         const View projected = work.projected(tokens);  // z | x | B | C | dt
         const std::int64_t dt_column = arch_.d_inner + arch_.conv_channels();
@@ -41,12 +43,13 @@ public:
         stream.multiply(work.normed(tokens), *in_proj_, projected);
         if (in_bias_) stream.add_bias(projected, *in_bias_);
         stream.causal_conv_silu(projected.col_range(arch_.d_inner, arch_.conv_channels()),
-                                *conv_weight_, conv_bias_.get(), conv_state, work.conv_out(tokens));
+                                *conv_weight_, conv_bias_.get(), conv_states,
+                                work.conv_out(tokens));
         stream.delta(projected.col_range(dt_column, arch_.n_heads), nullptr, *dt_bias_,
                      arch_.delta_min, arch_.delta_max, work.delta(tokens));
     }
 
-    void mix(Stream& stream, std::int64_t tokens, const LayerHook& hook, View ssm_state,
+    void mix(Stream& stream, std::int64_t tokens, const LayerHook& hook, States ssm_states,
              View residual, Workspace& work) const override {
         const View x_b_c = work.conv_out(tokens);
         const View z = work.projected(tokens).col_range(0, arch_.d_inner);
@@ -63,7 +66,7 @@ public:
                           .head_dim = arch_.head_dim,
                           .n_groups = arch_.n_groups,
                           .d_state = arch_.d_state},
-                         ssm_state, y);
+                         ssm_states, y);
         stream.gated_norm(y, z, hook.rows, *gate_norm_, arch_.norm_eps, arch_.n_groups);
         stream.multiply_add(y, *out_proj_, residual);
         if (out_bias_) stream.add_bias(residual, *out_bias_);

@@ -37,10 +37,9 @@ public:
         stream.embed(model_.embedding(), ids, residual);
         for (std::int64_t layer = 0; layer < model_.architecture().n_layers; ++layer) {
             const LayerState state = machinery_.state.layer(layer);
-            model_.block(layer).project(stream, residual, state.conv_state, *machinery_.work);
+            model_.block(layer).project(stream, residual, state.conv(), *machinery_.work);
             observe(layer);
-            model_.block(layer).mix(stream, length_, {}, state.ssm_state, residual,
-                                    *machinery_.work);
+            model_.block(layer).mix(stream, length_, {}, state.ssm(), residual, *machinery_.work);
             report(options_.progress, ++done_, total_);
         }
     }

@@ -17,13 +17,26 @@ Machinery::Machinery(const Model& of_model, int threads, std::int64_t chunk)
       state(*stream, of_model.architecture()) {}
 
 void Machinery::reserve(std::int64_t tokens) {
-    const std::int64_t rows = std::min(tokens, chunk_tokens);
-    if (work && work->capacity() >= rows) return;
+    if (work && work->capacity() >= tokens) return;
     work.reset();
     residual.reset();
-    auto grown = std::make_unique<Workspace>(*stream, model.architecture(), rows);
-    residual = stream->allocate(rows, model.architecture().d_model);
+    auto grown = std::make_unique<Workspace>(*stream, model.architecture(), tokens);
+    residual = stream->allocate(tokens, model.architecture().d_model);
     work = std::move(grown);
+}
+
+void Machinery::reserve_logits(std::int64_t rows) {
+    if (logits && logits->rows() >= rows) return;
+    logits.reset();
+    logits = stream->allocate(rows, model.architecture().vocab_size);
+}
+
+View Machinery::head(View hidden) {
+    const View normed = work->normed(hidden.rows);
+    const View out = View(*logits).row_range(0, hidden.rows);
+    stream->rms_norm(hidden, model.final_norm(), model.architecture().norm_eps, normed);
+    stream->multiply(normed, model.head(), out);
+    return out;
 }
 
 Prefill::Prefill(Machinery& machinery, const PrefillTask& task)
@@ -40,11 +53,8 @@ Prefill::Prefill(Machinery& machinery, const PrefillTask& task)
 
 void Prefill::run() {
     const std::int64_t layers = m_.model.architecture().n_layers;
-    const std::int64_t wanted = std::min(task_.last, head_rows);
-    m_.reserve(length_);
-    if (!m_.logits || m_.logits->rows() < wanted) {
-        m_.logits = m_.stream->allocate(wanted, m_.model.architecture().vocab_size);
-    }
+    m_.reserve(std::min(length_, m_.chunk_tokens));
+    m_.reserve_logits(std::min(task_.last, head_rows));
     make_filters();
     if (next_cut(0) < layers) make_decimation_buffers(next_cut(0));
     for (std::int64_t first = 0;;) {
@@ -117,8 +127,8 @@ void Prefill::run_layers(std::int64_t first, std::int64_t last, View residual) {
         check_cancelled();
         const LayerState state = m_.state.layer(layer);
         const Block& block = m_.model.block(layer);
-        block.project(*m_.stream, residual, state.conv_state, *m_.work);
-        block.mix(*m_.stream, residual.rows, hook(layer), state.ssm_state, residual, *m_.work);
+        block.project(*m_.stream, residual, state.conv(), *m_.work);
+        block.mix(*m_.stream, residual.rows, hook(layer), state.ssm(), residual, *m_.work);
         advance(residual.rows);
     }
 }
@@ -127,7 +137,7 @@ void Prefill::score_chunk(std::int64_t layer, const Chunk& chunk, View residual)
     check_cancelled();
     const View conv_state(*first_conv_state_);
     if (chunk.first == 0) m_.stream->copy(m_.state.layer(layer).conv_state, conv_state);
-    m_.model.block(layer).project(*m_.stream, residual, conv_state, *m_.work);
+    m_.model.block(layer).project(*m_.stream, residual, {&conv_state, 1}, *m_.work);
     m_.stream->token_scores(m_.work->delta(chunk.count),
                             View(*scores_).col_range(chunk.first, chunk.count));
 }
@@ -170,7 +180,7 @@ void Prefill::mix_kept(std::int64_t layer, const Chunk& chunk, std::span<const s
     const Block& block = m_.model.block(layer);
     const LayerState state = m_.state.layer(layer);
     const View residual = View(*full_residual_).row_range(chunk.first, chunk.count);
-    block.project(*m_.stream, residual, state.conv_state, *m_.work);
+    block.project(*m_.stream, residual, state.conv(), *m_.work);
     if (kept.empty()) return;
     std::vector<std::int64_t> rows(kept.begin(), kept.end());
     for (std::int64_t& row : rows) row -= chunk.first;
@@ -179,7 +189,7 @@ void Prefill::mix_kept(std::int64_t layer, const Chunk& chunk, std::span<const s
     m_.stream->gather_rows(residual, rows, gathered);
     LayerHook wish = hook(layer);
     wish.rows = &rows;
-    block.mix(*m_.stream, chunk.count, wish, state.ssm_state, gathered, *m_.work);
+    block.mix(*m_.stream, chunk.count, wish, state.ssm(), gathered, *m_.work);
     m_.stream->copy(gathered, View(*full_residual_).row_range(position, count));
 }
 
@@ -190,12 +200,7 @@ void Prefill::emit_logits(const Chunk& chunk, View residual) {
     for (std::int64_t row = std::max(chunk.first, first_wanted); row < end; row += head_rows) {
         check_cancelled();
         const std::int64_t count = std::min(head_rows, end - row);
-        const View normed = m_.work->normed(count);
-        const View logits = View(*m_.logits).row_range(0, count);
-        m_.stream->rms_norm(residual.row_range(row - chunk.first, count), m_.model.final_norm(),
-                            m_.model.architecture().norm_eps, normed);
-        m_.stream->multiply(normed, m_.model.head(), logits);
-        task_.on_logits(row - first_wanted, logits);
+        task_.on_logits(row - first_wanted, m_.head(residual.row_range(row - chunk.first, count)));
     }
 }
 

@@ -29,6 +29,11 @@ struct Machinery {
     Machinery(const Model& model, int threads, std::int64_t chunk_tokens);
     // Room for `tokens` tokens at once.
     void reserve(std::int64_t tokens);
+    // Room for the logits of `rows` tokens.
+    void reserve_logits(std::int64_t rows);
+    // Final norm and head: the logits [rows, vocab_size] of at most head_rows rows of the residual
+    // stream.
+    [[nodiscard]] backend::View head(backend::View residual);
 
     const Model& model;
     backend::StreamPtr stream;

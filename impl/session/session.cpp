@@ -90,9 +90,24 @@ void Session::score(std::span<const std::int32_t> ids, std::int64_t scored, std:
 }
 
 void Session::decode(std::int32_t token) {
-    check_token(token, 0);
-    cancelled_.store(false, std::memory_order_relaxed);
-    step(token);
+    Session* self = this;
+    decode_together({&self, 1}, {&token, 1});
+}
+
+void Session::decode_together(std::span<Session* const> sessions,
+                              std::span<const std::int32_t> tokens) {
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        if (sessions[i]->model_ != sessions.front()->model_) {
+            fail(Code::invalid_argument, "session ", i, " is of another model than session 0");
+        }
+        sessions[i]->check_usable();
+        sessions[i]->check_token(tokens[i], static_cast<std::int64_t>(i));
+    }
+    constexpr auto group = static_cast<std::size_t>(head_rows);
+    for (std::size_t first = 0; first < sessions.size(); first += group) {
+        const std::size_t count = std::min(group, sessions.size() - first);
+        step(sessions.subspan(first, count), tokens.subspan(first, count));
+    }
 }
 
 std::size_t Session::generate(const SamplingOptions& sampling, std::size_t max_tokens,
@@ -110,7 +125,7 @@ std::size_t Session::generate(const SamplingOptions& sampling, std::size_t max_t
         // Told before it is read, so that nobody waits for a step; read in any case, so that the
         // session stands behind every token it has told.
         const bool stop = on_token && on_token(token, piece) != 0;
-        step(token);
+        decode(token);
         if (stop) {
             fail(Code::cancelled, "cancelled by the token callback after ", generated + 1,
                  " tokens");
@@ -133,7 +148,7 @@ void Session::reset() {
 }
 
 std::span<const float> Session::logits() const {
-    if (broken_) fail(Code::invalid_state, "an earlier step failed half-way; reset the session");
+    check_usable();
     if (logits_.empty()) fail(Code::invalid_state, "the session has read no token yet");
     return logits_;
 }
@@ -150,8 +165,12 @@ void Session::kept_tokens(std::span<std::int64_t> indices) const {
     }
 }
 
-void Session::check_prompt(std::span<const std::int32_t> ids) const {
+void Session::check_usable() const {
     if (broken_) fail(Code::invalid_state, "an earlier step failed half-way; reset the session");
+}
+
+void Session::check_prompt(std::span<const std::int32_t> ids) const {
+    check_usable();
     if (ids.empty()) fail(Code::out_of_range, "the prompt has no tokens; it needs at least 1");
     for (std::size_t i = 0; i < ids.size(); ++i) check_token(ids[i], static_cast<std::int64_t>(i));
 }
@@ -219,24 +238,43 @@ void Session::run_prefill(std::span<const std::int32_t> ids, const context::Plan
     position_ += prompt_length_;
 }
 
-// One token by the plain recurrence: a prefill of one token without a method.
-void Session::step(std::int32_t token) {
-    if (broken_) fail(Code::invalid_state, "an earlier step failed half-way; reset the session");
-    const context::Plan plain(static_cast<std::size_t>(model_->architecture().n_layers));
-    const ProgressFn silent;
-    const std::atomic<bool> never{false};
-    logits_.resize(static_cast<std::size_t>(model_->architecture().vocab_size));
-    const PrefillTask task{
-        .ids = std::span(&token, 1),
-        .plan = plain,
-        .last = 1,
-        .on_logits = [&](std::int64_t, View rows) { machinery_.stream->download(rows, logits_); },
-        .progress = silent,
-        .cancelled = never};
-    broken_ = true;
-    Prefill(machinery_, task).run();
-    broken_ = false;
-    ++position_;
+// One token a session by the plain recurrence. At most head_rows sessions.
+void Session::step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens) {
+    const auto width =
+        static_cast<std::size_t>(sessions.front()->model_->architecture().vocab_size);
+    for (Session* session : sessions) session->logits_.resize(width);
+    for (Session* session : sessions) session->broken_ = true;
+    run_step(sessions, tokens);
+    for (Session* session : sessions) {
+        session->broken_ = false;
+        ++session->position_;
+    }
+}
+
+void Session::run_step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens) {
+    Machinery& machinery = sessions.front()->machinery_;
+    const Model& model = machinery.model;
+    backend::Stream& stream = *machinery.stream;
+    const auto count = static_cast<std::int64_t>(sessions.size());
+    machinery.reserve(count);
+    machinery.reserve_logits(count);
+    const View residual = View(*machinery.residual).row_range(0, count);
+    std::vector<View> conv_states(sessions.size());
+    std::vector<View> ssm_states(sessions.size());
+    stream.embed(model.embedding(), tokens, residual);
+    for (std::int64_t layer = 0; layer < model.architecture().n_layers; ++layer) {
+        for (std::size_t i = 0; i < sessions.size(); ++i) {
+            const LayerState state = sessions[i]->machinery_.state.layer(layer);
+            conv_states[i] = state.conv_state;
+            ssm_states[i] = state.ssm_state;
+        }
+        model.block(layer).project(stream, residual, conv_states, *machinery.work);
+        model.block(layer).mix(stream, count, {}, ssm_states, residual, *machinery.work);
+    }
+    const View logits = machinery.head(residual);
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        stream.download(logits.row_range(static_cast<std::int64_t>(i), 1), sessions[i]->logits_);
+    }
 }
 
 }  // namespace sipo

@@ -43,6 +43,10 @@ public:
     void score(std::span<const std::int32_t> ids, std::int64_t scored, std::span<float> nll);
 
     void decode(std::int32_t token);
+    // Each session reads one token, in one pass over the weights; the same bits as decode() gives.
+    // The sessions are different ones of one model; the first one's threads do the work.
+    static void decode_together(std::span<Session* const> sessions,
+                                std::span<const std::int32_t> tokens);
     [[nodiscard]] std::size_t generate(const SamplingOptions& sampling, std::size_t max_tokens,
                                        const TokenFn& on_token);
     void reset();
@@ -60,6 +64,7 @@ public:
 private:
     using LogitsFn = std::function<void(std::int64_t first, backend::View logits)>;
 
+    void check_usable() const;
     void check_prompt(std::span<const std::int32_t> ids) const;
     void check_token(std::int32_t id, std::int64_t index) const;
     void check_last(std::int64_t last, const context::Plan& plan, std::string_view what) const;
@@ -68,7 +73,8 @@ private:
                      std::int64_t last, const LogitsFn& on_logits);
     void run_prefill(std::span<const std::int32_t> ids, const context::Plan& plan,
                      std::int64_t last, const LogitsFn& on_logits);
-    void step(std::int32_t token);
+    static void step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens);
+    static void run_step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens);
 
     std::shared_ptr<const OpenModel> model_;
     SessionOptions options_;

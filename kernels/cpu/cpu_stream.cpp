@@ -20,6 +20,7 @@ using backend::BufferPtr;
 using backend::Mamba2Shape;
 using backend::Matrix;
 using backend::ScanInputs;
+using backend::States;
 using backend::View;
 
 // Below this many elements a loop is faster on one thread than shared.
@@ -112,23 +113,36 @@ public:
                  [&](std::int64_t t) { kernels_.add(sum.row(t), to.cols, to.row(t)); });
     }
 
-    void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, View state,
+    void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, States states,
                           View out) override {
         const Span2d from = resolve(in);
         const Span2d to = resolve(out);
-        const Span2d history = resolve(state);
-        const ConvArgs all{.in = from.data,
-                           .in_stride = from.stride,
-                           .state = history.data,
-                           .weight = values_of(weight),
-                           .bias = bias != nullptr ? values_of(*bias) : nullptr,
-                           .taps = weight.rows(),
-                           .channels = from.cols,
-                           .first_token = 0,
-                           .last_token = 0,
-                           .out = to.data,
-                           .out_stride = to.stride};
-        for_row_blocks(from.rows, from.cols * all.taps, [&](std::int64_t first, std::int64_t last) {
+        ConvArgs all{.in = from.data,
+                     .in_stride = from.stride,
+                     .state = nullptr,
+                     .weight = values_of(weight),
+                     .bias = bias != nullptr ? values_of(*bias) : nullptr,
+                     .taps = weight.rows(),
+                     .channels = from.cols,
+                     .first_token = 0,
+                     .last_token = 1,
+                     .out = to.data,
+                     .out_stride = to.stride};
+        if (states.size() > 1) {
+            for_rows(from.rows, from.cols * all.taps, [&](std::int64_t t) {
+                const Span2d history = resolve(states[static_cast<std::size_t>(t)]);
+                ConvArgs one = all;
+                one.in = from.row(t);
+                one.out = to.row(t);
+                one.state = history.data;
+                kernels_.conv_silu(one);
+                move_history({from.row(t), from.stride, 1, from.cols}, history);
+            });
+            return;
+        }
+        const Span2d history = resolve(states.front());
+        all.state = history.data;
+        for_blocks(from.rows, from.cols * all.taps, [&](std::int64_t first, std::int64_t last) {
             ConvArgs part = all;
             part.first_token = first;
             part.last_token = last;
@@ -167,27 +181,29 @@ public:
         });
     }
 
-    void selective_scan(const ScanInputs& in, View z, View state, View y) override {
-        ScanArgs args = scan_args(in, state, y);
+    void selective_scan(const ScanInputs& in, View z, States states, View y) override {
+        ScanArgs all = scan_args(in, y);
         const Span2d gate = resolve(z);
-        args.z = gate.data;
-        args.z_stride = gate.stride;
+        all.z = gate.data;
+        all.z_stride = gate.stride;
+        all.d_state = states.front().rows;
         const std::int64_t block = kernels_.scan_block;
-        for_blocks(ceil_div(args.d_inner, block), args.tokens * args.d_state * block,
-                   [&](std::int64_t first, std::int64_t last) {
-                       kernels_.selective_scan(args, first * block,
-                                               std::min(last * block, args.d_inner));
-                   });
+        for_sequences(all, states, ceil_div(all.d_inner, block), all.d_state * block,
+                      [&](const ScanArgs& args, std::int64_t first, std::int64_t last) {
+                          kernels_.selective_scan(args, first * block,
+                                                  std::min(last * block, args.d_inner));
+                      });
     }
 
-    void head_scan(const ScanInputs& in, const Mamba2Shape& shape, View state, View y) override {
-        ScanArgs args = scan_args(in, state, y);
-        args.d_state = shape.d_state;
-        args.head_dim = shape.head_dim;
-        args.heads_a_group = shape.n_heads / shape.n_groups;
-        for_blocks(
-            shape.n_heads, args.tokens * shape.head_dim * shape.d_state,
-            [&](std::int64_t first, std::int64_t last) { kernels_.head_scan(args, first, last); });
+    void head_scan(const ScanInputs& in, const Mamba2Shape& shape, States states, View y) override {
+        ScanArgs all = scan_args(in, y);
+        all.d_state = shape.d_state;
+        all.head_dim = shape.head_dim;
+        all.heads_a_group = shape.n_heads / shape.n_groups;
+        for_sequences(all, states, shape.n_heads, shape.head_dim * shape.d_state,
+                      [&](const ScanArgs& args, std::int64_t first, std::int64_t last) {
+                          kernels_.head_scan(args, first, last);
+                      });
     }
 
     void gated_norm(View y, View z, const std::vector<std::int64_t>* rows, const Buffer& weight,
@@ -242,9 +258,30 @@ private:
         });
     }
 
+    // fn(args, first, last) for parts of the `parts` independent parts of a scan, of `work`
+    // elements a token each; with several states also for every row on its own.
     template <typename Fn>
-    void for_row_blocks(std::int64_t rows, std::int64_t work, const Fn& fn) {
-        for_blocks(rows, work, fn);
+    void for_sequences(const ScanArgs& all, States states, std::int64_t parts, std::int64_t work,
+                       const Fn& fn) {
+        if (states.size() == 1) {
+            ScanArgs args = all;
+            args.state = resolve(states.front()).data;
+            for_blocks(parts, args.tokens * work,
+                       [&](std::int64_t first, std::int64_t last) { fn(args, first, last); });
+            return;
+        }
+        for_rows(all.tokens, parts * work, [&](std::int64_t t) {
+            ScanArgs args = all;
+            args.tokens = 1;
+            args.x += t * args.x_stride;
+            args.delta += t * args.delta_stride;
+            args.b += t * args.b_stride;
+            args.c += t * args.c_stride;
+            if (args.z != nullptr) args.z += t * args.z_stride;
+            args.y += t * args.y_stride;
+            args.state = resolve(states[static_cast<std::size_t>(t)]).data;
+            fn(args, std::int64_t{0}, parts);
+        });
     }
 
     template <typename Fn>
@@ -342,7 +379,7 @@ private:
         }
     }
 
-    static ScanArgs scan_args(const ScanInputs& in, const View& state, const View& y) {
+    static ScanArgs scan_args(const ScanInputs& in, const View& y) {
         const Span2d x = resolve(in.x);
         const Span2d delta = resolve(in.delta);
         const Span2d b = resolve(in.b);
@@ -366,8 +403,6 @@ private:
             args.scale = values_of(*in.filter.scale);
         }
         args.d_inner = x.cols;
-        args.d_state = state.rows;
-        args.state = resolve(state).data;
         args.y = out.data;
         args.y_stride = out.stride;
         return args;

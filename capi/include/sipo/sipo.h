@@ -409,6 +409,16 @@ SIPO_API sipo_status sipo_session_score(sipo_session *session, const int32_t *id
 /* Reads one token by the plain recurrence, whatever the context method. Since 0.1. */
 SIPO_API sipo_status sipo_session_decode(sipo_session *session, int32_t token);
 
+/* Reads one token in each of `count` different sessions of one model, 1 to 65536, in one pass over the
+ * weights: many sequences for little more time than one. Each session gives the same logits as after
+ * sipo_session_decode(). The threads of sessions[0] do the work.
+ *   sessions  [count], at any positions and with any options
+ *   tokens    [count], the token of each
+ * Errors: SIPO_INVALID_STATE when a session is in use or stands twice in the list,
+ * SIPO_INVALID_ARGUMENT when they are of different models; then none has read its token. Since 0.1. */
+SIPO_API sipo_status sipo_batch_decode(sipo_session *const *sessions, const int32_t *tokens,
+                                       size_t count);
+
 /* Logits after the last token. [SIPO_MODEL_VOCAB_SIZE]. Errors: SIPO_INVALID_STATE before the first
  * token. Since 0.1. */
 SIPO_API sipo_status sipo_session_logits(sipo_session *session, float *logits, size_t capacity,
