@@ -2,6 +2,7 @@
 #include "arguments.hpp"
 #include "base/cpu_count.hpp"
 #include "handles.hpp"
+#include "import/quantize.hpp"
 #include "status.hpp"
 
 using namespace sipo;
@@ -27,10 +28,12 @@ sipo_status sipo_import_options_set_weights(sipo_import_options* options, int32_
             case SIPO_WEIGHTS_AUTO: target.weights.reset(); return;
             case SIPO_WEIGHTS_F32: target.weights = DType::f32; return;
             case SIPO_WEIGHTS_BF16: target.weights = DType::bf16; return;
+            case SIPO_WEIGHTS_Q8: target.weights = DType::q8; return;
+            case SIPO_WEIGHTS_Q4: target.weights = DType::q4; return;
             default:
                 fail(Code::out_of_range, "weights is ", weights,
-                     "; legal are SIPO_WEIGHTS_AUTO (0), ",
-                     "SIPO_WEIGHTS_F32 (100) and SIPO_WEIGHTS_BF16 (110)");
+                     "; legal are SIPO_WEIGHTS_AUTO (0), SIPO_WEIGHTS_F32 (100), SIPO_WEIGHTS_BF16 "
+                     "(110), SIPO_WEIGHTS_Q8 (120) and SIPO_WEIGHTS_Q4 (130)");
         }
     });
 }
@@ -73,6 +76,25 @@ sipo_status sipo_import(const char* directory, const char* output,
         ImportOptions resolved = chosen.options;
         resolved.threads = resolve_threads(resolved.threads);
         import_checkpoint(from, to, resolved, chosen.progress);
+    });
+}
+
+sipo_status sipo_quantize(const char* path, const char* output,
+                          const sipo_import_options* options) {
+    return guarded([&] {
+        const std::string from = require_text(path, "path");
+        const std::string to = require_text(output, "output");
+        const sipo_import_options chosen = options != nullptr ? *options : sipo_import_options{};
+        const DType weights = chosen.options.weights.value_or(DType::q8);
+        if (!is_quantised(weights)) {
+            fail(Code::invalid_argument, "weights to quantise to are ", dtype_name(weights),
+                 "; legal are q8 and q4");
+        }
+        quantize_container(from, to,
+                           {.weights = weights,
+                            .store = chosen.options.store,
+                            .threads = resolve_threads(chosen.options.threads)},
+                           chosen.progress);
     });
 }
 

@@ -21,7 +21,14 @@ enum class DType : std::uint8_t { f32 = 0, bf16 = 1, f16 = 2, q8 = 3, q4 = 4 };
 // Bytes of an element of a type that is not quantised.
 [[nodiscard]] constexpr std::size_t dtype_size(DType type) { return type == DType::f32 ? 4 : 2; }
 
-// Bytes of a row of `cols` elements.
+// Byte planes an element splits into; quantised blocks do not.
+[[nodiscard]] constexpr std::size_t plane_count(DType type) {
+    return is_quantised(type) ? 1 : dtype_size(type);
+}
+
+inline constexpr std::int64_t max_row_elements = std::int64_t{1} << 56;
+
+// Bytes of a row of `cols` elements, at most max_row_elements.
 [[nodiscard]] constexpr std::int64_t row_bytes(DType type, std::int64_t cols) {
     const std::int64_t blocks = (cols + quant_block - 1) / quant_block;
     switch (type) {

@@ -39,10 +39,14 @@ public:
 
     void enter(const std::string& prefix) { prefix_ = prefix; }
     void add(const char* name, std::vector<std::int64_t> shape) {
-        specs_.push_back({prefix_ + name, std::move(shape), false});
+        specs_.push_back({.name = prefix_ + name, .shape = std::move(shape)});
     }
-    void add_matrix(const char* name, std::int64_t rows, std::int64_t columns) {
-        specs_.push_back({prefix_ + name, {rows, columns}, true});
+    void add_matrix(const char* name, std::int64_t rows, std::int64_t columns,
+                    bool delta_path = false) {
+        specs_.push_back({.name = prefix_ + name,
+                          .shape = {rows, columns},
+                          .matrix = true,
+                          .delta_path = delta_path});
     }
     [[nodiscard]] std::vector<TensorSpec> take() { return std::move(specs_); }
 
@@ -52,8 +56,8 @@ private:
 };
 
 void add_mamba1(SpecList& specs, const Architecture& a) {
-    specs.add_matrix("mixer.x_proj.weight", a.dt_rank + 2 * a.d_state, a.d_inner);
-    specs.add_matrix("mixer.dt_proj.weight", a.d_inner, a.dt_rank);
+    specs.add_matrix("mixer.x_proj.weight", a.dt_rank + 2 * a.d_state, a.d_inner, true);
+    specs.add_matrix("mixer.dt_proj.weight", a.d_inner, a.dt_rank, true);
     specs.add("mixer.dt_proj.bias", {a.d_inner});
     specs.add("mixer.A_log", {a.d_inner, a.d_state});
     specs.add("mixer.D", {a.d_inner});
@@ -102,6 +106,13 @@ void validate(const Architecture& a) {
     if (a.family == Family::mamba1) check_range("dt_rank", a.dt_rank, 1, 65536);
     if (a.family == Family::mamba2) check_mamba2(a);
 }
+
+DType stored_type(const TensorSpec& spec, DType weights) {
+    if (!spec.matrix) return DType::f32;
+    return spec.delta_path && is_quantised(weights) ? DType::bf16 : weights;
+}
+
+std::string delta_rows_name(const std::string& in_proj_name) { return in_proj_name + ".dt_rows"; }
 
 std::vector<TensorSpec> tensor_specs(const Architecture& a) {
     SpecList specs("backbone.");

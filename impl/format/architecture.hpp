@@ -58,8 +58,15 @@ void validate(const Architecture& architecture);
 struct TensorSpec {
     std::string name;
     std::vector<std::int64_t> shape;
-    bool matrix = false;  // takes the chosen weights type; everything else is stored as f32
+    bool matrix = false;      // takes the chosen weights type; everything else is stored as f32
+    bool delta_path = false;  // a matrix that Δ depends on: bf16 at least
 };
+
+// The type a tensor is stored in when the matrices' is `weights`.
+[[nodiscard]] DType stored_type(const TensorSpec& spec, DType weights);
+
+// Where a container keeps the dt rows of a quantised Mamba-2 in_proj in bf16.
+[[nodiscard]] std::string delta_rows_name(const std::string& in_proj_name);
 
 // All tensors of a model in the order of computation. `conv1d.weight` is [channels, d_conv].
 [[nodiscard]] std::vector<TensorSpec> tensor_specs(const Architecture& architecture);

@@ -172,7 +172,7 @@ void Container::read_frame(const TensorEntry& entry, std::size_t index,
         fail(Code::out_of_range, quote(entry.name), " has ", frame_count(entry), " frames, not ",
              index + 1);
     }
-    state_->read_frame(entry.payload, index, dtype_size(entry.dtype), entry.name, out);
+    state_->read_frame(entry.payload, index, plane_count(entry.dtype), entry.name, out);
 }
 
 void Container::read(const TensorEntry& entry, ThreadPool& pool, std::span<std::byte> out) const {

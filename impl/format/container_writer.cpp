@@ -18,11 +18,18 @@ Encoding encoding_for(Store store, std::size_t bytes, Encoding compressed) {
     return store == Store::raw || bytes < worth_compressing ? Encoding::raw : compressed;
 }
 
+std::int64_t checked_row_bytes(DType dtype, std::int64_t cols) {
+    if (cols > max_row_elements) fail(Code::out_of_range, "a row of ", cols, " elements");
+    return row_bytes(dtype, cols);
+}
+
 std::size_t bytes_of(std::span<const std::int64_t> shape, DType dtype) {
-    std::size_t bytes = dtype_size(dtype);
-    for (const std::int64_t size : shape) {
-        if (size < 0) fail(Code::invalid_argument, "a dimension of ", size);
-        bytes = checked_mul(bytes, static_cast<std::size_t>(size));
+    std::size_t bytes = shape.empty() ? dtype_size(dtype) : 1;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        if (shape[i] < 0) fail(Code::invalid_argument, "a dimension of ", shape[i]);
+        const bool last = i + 1 == shape.size();
+        const std::int64_t factor = last ? checked_row_bytes(dtype, shape[i]) : shape[i];
+        bytes = checked_mul(bytes, static_cast<std::size_t>(factor));
     }
     return bytes;
 }
@@ -71,13 +78,15 @@ void ContainerWriter::add_tensor(const std::string& name, DType dtype,
         fail(Code::invalid_argument, quote(name), " comes with ", bytes.size(),
              " bytes; its shape asks for ", bytes_of(shape, dtype));
     }
-    const std::size_t row_bytes = shape.empty() ? bytes.size() : bytes_of(shape.subspan(1), dtype);
-    const Encoding encoding = encoding_for(state_->store, bytes.size(), Encoding::zstd_planes);
+    const std::size_t row_size =
+        shape.size() < 2 ? bytes.size() : bytes_of(shape.subspan(1), dtype);
+    const Encoding compressed = is_quantised(dtype) ? Encoding::zstd : Encoding::zstd_planes;
+    const Encoding encoding = encoding_for(state_->store, bytes.size(), compressed);
     state_->contents.tensors.push_back(
         {.name = name,
          .dtype = dtype,
          .shape = {shape.begin(), shape.end()},
-         .payload = state_->writer.write(bytes, encoding, dtype_size(dtype), row_bytes)});
+         .payload = state_->writer.write(bytes, encoding, plane_count(dtype), row_size)});
 }
 
 void ContainerWriter::add_profile(const CalibrationProfile& profile) {

@@ -68,11 +68,13 @@ private:
 
     void check(const TensorEntry& tensor) {
         std::vector<std::int64_t> factors = tensor.shape;
-        factors.push_back(static_cast<std::int64_t>(dtype_size(tensor.dtype)));
+        if (factors.empty()) factors.push_back(1);
+        if (factors.back() > max_row_elements) damaged(tensor.name, "has an impossible shape");
+        if (factors.back() > 0) factors.back() = row_bytes(tensor.dtype, factors.back());
         if (product(factors, tensor.name) != tensor.payload.raw_bytes) {
             damaged(tensor.name, "has another size than its shape says");
         }
-        check(tensor.payload, dtype_size(tensor.dtype), tensor.name);
+        check(tensor.payload, plane_count(tensor.dtype), tensor.name);
     }
 
     void check(const ProfileEntry& profile, const Architecture& architecture) {

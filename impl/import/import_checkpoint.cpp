@@ -13,6 +13,7 @@
 #include "import/checkpoint_files.hpp"
 #include "import/convert.hpp"
 #include "import/hf_config.hpp"
+#include "import/quantize.hpp"
 
 namespace sipo {
 namespace {
@@ -106,20 +107,22 @@ std::string name_of(const fs::path& directory) {
 
 void check_options(const ImportOptions& options) {
     if (options.weights == DType::f16) {
-        fail(Code::invalid_argument, "weights are stored as f32 or bf16, not f16");
+        fail(Code::invalid_argument, "weights are stored as f32, bf16, q8 or q4, not f16");
     }
 }
 
 void write_tensors(ContainerWriter& writer, const std::vector<Match>& matches, DType weights,
-                   const ProgressFn& progress) {
+                   const Architecture& architecture, ThreadPool& pool, const ProgressFn& progress) {
     std::uint64_t total = 0;
     for (const Match& item : matches) total += item.entry->data.size();
     std::uint64_t done = 0;
     report(progress, done, total);
     for (const Match& item : matches) {
-        const DType dtype = item.spec.matrix ? weights : DType::f32;
-        const auto bytes = convert_tensor(item.name, *item.entry, dtype);
-        writer.add_tensor(item.spec.name, dtype, item.spec.shape, bytes);
+        const DType dtype = stored_type(item.spec, weights);
+        // Quantised from f32, so that it does not matter what the checkpoint has.
+        const DType first = is_quantised(dtype) ? DType::f32 : dtype;
+        const auto bytes = convert_tensor(item.name, *item.entry, first);
+        add_weights(writer, item.spec, dtype, bytes, architecture, pool);
         done += item.entry->data.size();
         report(progress, done, total);
     }
@@ -144,7 +147,9 @@ void import_checkpoint(const fs::path& directory, const fs::path& out, const Imp
                            .importer = "sipo " SIPO_VERSION,
                            .note = "imported from a Hugging Face checkpoint"});
     writer.set_tokenizer(tokenizer);
-    write_tensors(writer, matches, options.weights.value_or(default_weights(matches)), progress);
+    ThreadPool pool(options.threads);
+    write_tensors(writer, matches, options.weights.value_or(default_weights(matches)), architecture,
+                  pool, progress);
     writer.commit();
 }
 

@@ -28,6 +28,9 @@ public:
           out_proj_(source.matrix(name + "mixer.out_proj.weight", arch.d_model, arch.d_inner)) {
         if (arch.conv_bias)
             conv_bias_ = source.vector(name + "mixer.conv1d.bias", arch.conv_channels());
+        const std::string delta_rows = delta_rows_name(name + "mixer.in_proj.weight");
+        if (source.has(delta_rows))
+            delta_rows_ = source.matrix(delta_rows, arch.n_heads, arch.d_model);
         if (arch.linear_bias) {
             in_bias_ = source.vector(name + "mixer.in_proj.bias", arch.in_proj_rows());
             out_bias_ = source.vector(name + "mixer.out_proj.bias", arch.d_model);
@@ -41,6 +44,10 @@ public:
         const std::int64_t dt_column = arch_.d_inner + arch_.conv_channels();
         stream.rms_norm(residual, *norm_, arch_.norm_eps, work.normed(tokens));
         stream.multiply(work.normed(tokens), *in_proj_, projected);
+        if (delta_rows_) {
+            stream.multiply(work.normed(tokens), *delta_rows_,
+                            projected.col_range(dt_column, arch_.n_heads));
+        }
         if (in_bias_) stream.add_bias(projected, *in_bias_);
         stream.causal_conv_silu(projected.col_range(arch_.d_inner, arch_.conv_channels()),
                                 *conv_weight_, conv_bias_.get(), conv_states,
@@ -85,6 +92,8 @@ private:
     std::int64_t b_c_width_;
     backend::BufferPtr norm_;     // [1, d_model]
     backend::MatrixPtr in_proj_;  // [2 d_inner + 2 n_groups d_state + n_heads, d_model]
+    backend::MatrixPtr
+        delta_rows_;  // [n_heads, d_model], the precise dt rows of a quantised in_proj
     backend::BufferPtr in_bias_;
     backend::BufferPtr conv_weight_;  // [d_conv, conv channels]
     backend::BufferPtr conv_bias_;

@@ -5,11 +5,16 @@
 #include <span>
 
 #include "base/error.hpp"
+#include "base/quote.hpp"
 
 namespace sipo {
 namespace {
 
-std::vector<float> widen(std::span<const std::byte> raw, DType type) {
+std::vector<float> widen(const std::string& name, std::span<const std::byte> raw, DType type) {
+    if (is_quantised(type)) {
+        fail(Code::unsupported, "tensor ", quote(name), " is ", dtype_name(type),
+             "; only the large matrices may be");
+    }
     std::vector<float> values(raw.size() / dtype_size(type));
     if (type == DType::f32) {
         std::memcpy(values.data(), raw.data(), raw.size());
@@ -44,17 +49,18 @@ std::vector<std::byte> WeightSource::bytes(const TensorEntry& entry) const {
 std::vector<float> WeightSource::floats(const std::string& name,
                                         const std::vector<std::int64_t>& shape) const {
     const TensorEntry& entry = container_.require(name, shape);
-    return widen(bytes(entry), entry.dtype);
+    return widen(name, bytes(entry), entry.dtype);
 }
 
 backend::MatrixPtr WeightSource::matrix(const std::string& name, std::int64_t rows,
                                         std::int64_t cols, bool precise) const {
     const std::vector<std::int64_t> shape{rows, cols};
     const TensorEntry& entry = container_.require(name, shape);
-    if (entry.dtype == DType::f32 || (entry.dtype == DType::bf16 && !precise)) {
+    const bool as_stored = entry.dtype != DType::f16 && !precise;
+    if (entry.dtype == DType::f32 || as_stored) {
         return backend_.upload_matrix(rows, cols, entry.dtype, bytes(entry));
     }
-    const std::vector<float> values = widen(bytes(entry), entry.dtype);
+    const std::vector<float> values = widen(name, bytes(entry), entry.dtype);
     return backend_.upload_matrix(rows, cols, DType::f32, std::as_bytes(std::span(values)));
 }
 

@@ -19,6 +19,9 @@ public:
     // A matrix in the type it is stored in; precise: in f32 whatever that is.
     [[nodiscard]] backend::MatrixPtr matrix(const std::string& name, std::int64_t rows,
                                             std::int64_t cols, bool precise = false) const;
+    [[nodiscard]] bool has(const std::string& name) const {
+        return container_.find(name) != nullptr;
+    }
     // A vector as a table [1, size].
     [[nodiscard]] backend::BufferPtr vector(const std::string& name, std::int64_t size) const;
     // [rows, cols] stored, [cols, rows] in the table.

@@ -131,7 +131,9 @@ typedef int (*sipo_log_fn)(void *user, int32_t level, const char *message, size_
 enum {
     SIPO_WEIGHTS_AUTO = 0, /* f32 from an f32 checkpoint, else bf16 */
     SIPO_WEIGHTS_F32 = 100,
-    SIPO_WEIGHTS_BF16 = 110
+    SIPO_WEIGHTS_BF16 = 110,
+    SIPO_WEIGHTS_Q8 = 120, /* 8 bits and a scale for every 32; the path of Δ stays bf16 */
+    SIPO_WEIGHTS_Q4 = 130  /* 4 bits, a scale and an offset for every 32; likewise */
 };
 
 /* How tensors lie in a .sipo file. Since 0.1. */
@@ -169,6 +171,14 @@ SIPO_API sipo_status sipo_import_options_set_progress(sipo_import_options *optio
  * SIPO_CANCELLED. Since 0.1. */
 SIPO_API sipo_status sipo_import(const char *directory, const char *output,
                                  const sipo_import_options *options);
+
+/* Writes the model at `path`, whose weights are f32 or bf16, to `output` with the quantised weights of the
+ * options: SIPO_WEIGHTS_Q8 (also for SIPO_WEIGHTS_AUTO) or SIPO_WEIGHTS_Q4. Tokenizer and calibration
+ * profiles go along.
+ *   options  NULL for the defaults; a training length has no effect here
+ * Errors: as sipo_import(); SIPO_UNSUPPORTED when the weights are quantised already. Since 0.1. */
+SIPO_API sipo_status sipo_quantize(const char *path, const char *output,
+                                   const sipo_import_options *options);
 
 /* ---- Model ----------------------------------------------------------------------------------- */
 
@@ -217,7 +227,7 @@ SIPO_API sipo_status sipo_model_get_integer(const sipo_model *model, int32_t pro
 /* Facts about a model that are text. Since 0.1. */
 enum {
     SIPO_MODEL_FAMILY = 1000,       /* "mamba1" or "mamba2" */
-    SIPO_MODEL_WEIGHTS_TYPE = 1010, /* "f32" or "bf16" */
+    SIPO_MODEL_WEIGHTS_TYPE = 1010, /* "f32", "bf16", "q8" or "q4" */
     SIPO_MODEL_BACKEND = 1020,      /* where it runs, such as "cpu (avx512)" */
     SIPO_MODEL_SOURCE = 1030        /* the checkpoint that it was imported from */
 };
