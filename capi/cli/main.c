@@ -19,6 +19,7 @@ typedef struct {
 
 static const Entry entries[] = {
     {"import", cmd_import, "convert a Hugging Face directory into a .sipo file"},
+    {"quantize", cmd_quantize, "write a .sipo file again with smaller weights"},
     {"info", cmd_info, "say what is in a .sipo file"},
     {"calibrate", cmd_calibrate, "measure what LongMamba needs, into the .sipo file"},
     {"generate", cmd_generate, "go on with a prompt of any length"},

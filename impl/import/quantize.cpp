@@ -109,8 +109,9 @@ void add_weights(ContainerWriter& writer, const TensorSpec& spec, DType dtype,
     if (architecture.family != Family::mamba2 || !spec.name.ends_with("in_proj.weight")) return;
     const std::vector<std::int64_t> shape{architecture.n_heads, cols};
     const auto dt_rows = values.last(static_cast<std::size_t>(architecture.n_heads * cols));
+    const std::vector<std::uint16_t> precise = to_bf16(dt_rows);
     writer.add_tensor(delta_rows_name(spec.name), DType::bf16, shape,
-                      std::as_bytes(std::span(to_bf16(dt_rows))));
+                      std::as_bytes(std::span(precise)));
 }
 
 void quantize_container(const std::filesystem::path& in, const std::filesystem::path& out,

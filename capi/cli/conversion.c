@@ -1,0 +1,55 @@
+#include "conversion.h"
+
+#include <stdio.h>
+
+#include "json.h"
+#include "report.h"
+
+Conversion conversion_defaults(int64_t weights) {
+    const Conversion defaults = {
+        .weights = weights, .store = SIPO_STORE_ZSTD, .training_length = NOT_GIVEN};
+    return defaults;
+}
+
+Option conversion_store_option(Conversion* conversion) {
+    static const Choice stores[] = {{"zstd", SIPO_STORE_ZSTD}, {"raw", SIPO_STORE_RAW}, {NULL, 0}};
+    const Option option = option_choice("store", "zstd|raw", &conversion->store, stores,
+                                        "compressed, or as it is: larger, loads a little faster");
+    return option;
+}
+
+Option conversion_threads_option(Conversion* conversion) {
+    const Option option =
+        option_integer("threads", &conversion->threads, 0, 256, "threads; 0: all processors");
+    return option;
+}
+
+sipo_status conversion_set_options(const Conversion* conversion, Progress* progress,
+                                   sipo_import_options* options) {
+    sipo_status status = sipo_import_options_set_weights(options, (int32_t)conversion->weights);
+    if (status == SIPO_OK) {
+        status = sipo_import_options_set_store(options, (int32_t)conversion->store);
+    }
+    if (status == SIPO_OK) {
+        status = sipo_import_options_set_threads(options, (int32_t)conversion->threads);
+    }
+    if (status == SIPO_OK && conversion->training_length != NOT_GIVEN) {
+        status = sipo_import_options_set_training_length(options, conversion->training_length);
+    }
+    if (status == SIPO_OK) {
+        status = sipo_import_options_set_progress(options, progress_update, progress);
+    }
+    return status;
+}
+
+void conversion_report(const Command* command, const char* output, double seconds) {
+    if (command->json) {
+        Json json = {.out = stdout};
+        json_begin_object(&json, NULL);
+        json_string(&json, "output", output);
+        json_real(&json, "seconds", seconds);
+        json_end_object(&json);
+    } else if (!command->quiet) {
+        printf("Wrote %s in %.1f s.\n", output, seconds);
+    }
+}
