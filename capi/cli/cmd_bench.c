@@ -7,25 +7,38 @@
 #include "args.h"
 #include "clock.h"
 #include "commands.h"
+#include "conversion.h"
 #include "interrupt.h"
 #include "json.h"
 #include "loading.h"
+#include "preset.h"
 #include "progress.h"
 #include "random.h"
 #include "report.h"
 #include "session_flags.h"
 #include "table.h"
 
-enum { most_repeats = 1000 };
+enum { most_repeats = 1000, most_sequences = 1024 };
 
 typedef struct {
-    const char* model;
+    const char* model; /* NULL: the preset */
+    const char* preset;
+    Conversion weights; /* of the preset */
     int64_t prompt;
     int64_t generate;
+    int64_t batch;
     int64_t repeats;
     int64_t seed;
     SessionFlags session;
 } BenchArguments;
+
+/* What is timed: `batch` sessions that read the same prompt. */
+typedef struct {
+    sipo_session* sessions[most_sequences];
+    int32_t* ids;
+    float* logits;
+    size_t vocabulary;
+} BenchRun;
 
 /* Tokens a second of each repeat. */
 typedef struct {
@@ -50,38 +63,77 @@ static int32_t* random_ids(const sipo_model* model, const BenchArguments* argume
     return ids;
 }
 
-/* One prefill and one generation; their rates. */
-static sipo_status time_once(const BenchArguments* arguments, sipo_session* session,
-                             const int32_t* ids, double* prefill, double* decode) {
+static sipo_status most_likely(const BenchRun* run, sipo_session* session, int32_t* token) {
+    size_t count = 0;
+    const sipo_status status = sipo_session_logits(session, run->logits, run->vocabulary, &count);
+    if (status != SIPO_OK) return status;
+    *token = 0;
+    for (size_t v = 1; v < count; ++v) {
+        if (run->logits[v] > run->logits[*token]) *token = (int32_t)v;
+    }
+    return SIPO_OK;
+}
+
+/* Greedy decoding of all sessions together. */
+static sipo_status decode_batch(const BenchArguments* arguments, const BenchRun* run) {
+    int32_t tokens[most_sequences];
+    const size_t batch = (size_t)arguments->batch;
+    sipo_status status = SIPO_OK;
+    for (int64_t step = 0; step < arguments->generate && status == SIPO_OK; ++step) {
+        if (interrupted()) return SIPO_CANCELLED;
+        for (size_t i = 0; i < batch && status == SIPO_OK; ++i) {
+            status = most_likely(run, run->sessions[i], &tokens[i]);
+        }
+        if (status == SIPO_OK) status = sipo_batch_decode(run->sessions, tokens, batch);
+    }
+    return status;
+}
+
+static sipo_status decode_one(const BenchArguments* arguments, const BenchRun* run) {
     sipo_sampling_options* options = NULL;
+    size_t generated = 0;
     sipo_status status = sipo_sampling_options_create(&options);
     if (status == SIPO_OK) status = sipo_sampling_options_set_ignore_end_of_text(options, 1);
-    if (status == SIPO_OK) status = sipo_session_reset(session);
-    const double start = clock_seconds();
-    if (status == SIPO_OK) status = sipo_session_prefill(session, ids, (size_t)arguments->prompt);
-    const double middle = clock_seconds();
-    size_t generated = 0;
     if (status == SIPO_OK) {
-        status = sipo_session_generate(session, options, (size_t)arguments->generate, on_token,
-                                       NULL, &generated);
+        status = sipo_session_generate(run->sessions[0], options, (size_t)arguments->generate,
+                                       on_token, NULL, &generated);
     }
-    *prefill = clock_rate((double)arguments->prompt, middle - start);
-    *decode = clock_rate((double)generated, clock_seconds() - middle);
     sipo_sampling_options_free(options);
     return status;
 }
 
-static int time_repeats(const char* command, const BenchArguments* arguments, sipo_session* session,
-                        const int32_t* ids, Progress* progress, BenchResult* result) {
+/* The prompts and what follows them, once; their rates in tokens of all sequences. */
+static sipo_status time_once(const BenchArguments* arguments, const BenchRun* run, double* prefill,
+                             double* decode) {
+    const double batch = (double)arguments->batch;
+    sipo_status status = SIPO_OK;
+    for (int64_t i = 0; i < arguments->batch && status == SIPO_OK; ++i) {
+        status = sipo_session_reset(run->sessions[i]);
+    }
+    const double start = clock_seconds();
+    for (int64_t i = 0; i < arguments->batch && status == SIPO_OK; ++i) {
+        status = sipo_session_prefill(run->sessions[i], run->ids, (size_t)arguments->prompt);
+    }
+    const double middle = clock_seconds();
+    if (status == SIPO_OK) {
+        status = arguments->batch == 1 ? decode_one(arguments, run) : decode_batch(arguments, run);
+    }
+    *prefill = clock_rate(batch * (double)arguments->prompt, middle - start);
+    *decode = clock_rate(batch * (double)arguments->generate, clock_seconds() - middle);
+    return status;
+}
+
+static int time_repeats(const char* command, const BenchArguments* arguments, const BenchRun* run,
+                        Progress* progress, BenchResult* result) {
     size_t length = 0;
-    sipo_status status =
-        sipo_session_backend_name(session, result->backend, sizeof result->backend - 1, &length);
+    sipo_status status = sipo_session_backend_name(run->sessions[0], result->backend,
+                                                   sizeof result->backend - 1, &length);
     if (status != SIPO_OK) return report_status(command, status);
     result->backend[length] = '\0';
     progress->whole = (uint64_t)(arguments->repeats * arguments->prompt);
     for (int64_t i = 0; i < arguments->repeats && status == SIPO_OK; ++i) {
         progress->before = (uint64_t)(i * arguments->prompt);
-        status = time_once(arguments, session, ids, &result->prefill[i], &result->decode[i]);
+        status = time_once(arguments, run, &result->prefill[i], &result->decode[i]);
     }
     return report_status(command, status);
 }
@@ -102,6 +154,7 @@ static void print_json(const BenchArguments* arguments, const BenchResult* resul
     json_begin_object(&json, NULL);
     json_string(&json, "backend", result->backend);
     json_string(&json, "context", method_name(arguments->session.context));
+    json_integer(&json, "sequences", arguments->batch);
     json_integer(&json, "prompt_tokens", arguments->prompt);
     json_integer(&json, "generated_tokens", arguments->generate);
     json_count(&json, "repeats", repeats);
@@ -128,8 +181,8 @@ static int print_result(const Command* command, const BenchArguments* arguments,
         print_json(arguments, result);
         return exit_ok;
     }
-    printf("%s; context %s; tokens a second of %zu repeats\n\n", result->backend,
-           method_name(arguments->session.context), repeats);
+    printf("%s; context %s; %lld at once; tokens a second of %zu repeats\n\n", result->backend,
+           method_name(arguments->session.context), (long long)arguments->batch, repeats);
     Table table = {.columns = 5};
     const char* const head[] = {"", "tokens", "median", "least", "most"};
     for (size_t i = 0; i < COUNT_OF(head); ++i) table_cell(&table, "%s", head[i]);
@@ -138,52 +191,86 @@ static int print_result(const Command* command, const BenchArguments* arguments,
     return table_finish(&table, command->name, stdout);
 }
 
-static int run(const Command* command, const BenchArguments* arguments) {
+static int open_model(const Command* command, const BenchArguments* arguments, sipo_model** model) {
+    if (arguments->preset == NULL) {
+        return load_model(command, arguments->model, arguments->session.threads, model);
+    }
+    return preset_open(command, arguments->preset, &arguments->weights, model);
+}
+
+static int open_sessions(const Command* command, const BenchArguments* arguments,
+                         const sipo_model* model, Progress* progress, BenchRun* run) {
+    int code = exit_ok;
+    for (int64_t i = 0; i < arguments->batch && code == exit_ok; ++i) {
+        code = session_open(command, &arguments->session, arguments->session.context, model,
+                            i == 0 ? progress : NULL, &run->sessions[i]);
+    }
+    if (code != exit_ok) return code;
+    run->ids = random_ids(model, arguments);
+    run->vocabulary = (size_t)model_integer(model, SIPO_MODEL_VOCAB_SIZE);
+    run->logits = allocate(run->vocabulary, sizeof *run->logits);
+    if (run->ids != NULL && run->logits != NULL) return exit_ok;
+    return report_no_memory(command->name, "the prompt");
+}
+
+static int run_bench(const Command* command, const BenchArguments* arguments) {
     sipo_model* model = NULL;
-    sipo_session* session = NULL;
-    int32_t* ids = NULL;
+    BenchRun run = {.ids = NULL};
     BenchResult result;
     Progress progress;
-    int code = load_model(command, arguments->model, arguments->session.threads, &model);
+    int code = open_model(command, arguments, &model);
     progress_begin(&progress, "timing", "tokens", args_silent(command));
-    if (code == exit_ok) {
-        code = session_open(command, &arguments->session, arguments->session.context, model,
-                            &progress, &session);
-    }
-    if (code == exit_ok) {
-        ids = random_ids(model, arguments);
-        if (ids == NULL) code = report_no_memory(command->name, "the prompt");
-    }
-    if (code == exit_ok) {
-        code = time_repeats(command->name, arguments, session, ids, &progress, &result);
-    }
+    if (code == exit_ok) code = open_sessions(command, arguments, model, &progress, &run);
+    if (code == exit_ok) code = time_repeats(command->name, arguments, &run, &progress, &result);
     progress_clear(&progress);
     if (code == exit_ok) code = print_result(command, arguments, &result);
-    free(ids);
-    sipo_session_free(session);
+    for (int64_t i = 0; i < arguments->batch; ++i) sipo_session_free(run.sessions[i]);
+    free(run.logits);
+    free(run.ids);
     sipo_model_free(model);
     return code;
 }
 
 int cmd_bench(int argc, char** argv) {
-    BenchArguments a = {.prompt = 512, .generate = 64, .repeats = 3};
+    static const Choice weights[] = {{"f32", SIPO_WEIGHTS_F32},
+                                     {"bf16", SIPO_WEIGHTS_BF16},
+                                     {"q8", SIPO_WEIGHTS_Q8},
+                                     {"q4", SIPO_WEIGHTS_Q4},
+                                     {NULL, 0}};
+    BenchArguments a = {.weights = conversion_defaults(SIPO_WEIGHTS_BF16),
+                        .prompt = 512,
+                        .generate = 64,
+                        .batch = 1,
+                        .repeats = 3};
+    a.weights.store = SIPO_STORE_RAW;
     const Option options[] = {
+        option_text("preset", "NAME", &a.preset,
+                    "instead of MODEL: random weights in the shape of a public model, such as "
+                    "mamba-130m, mamba-1.4b or mamba2-130m"),
+        option_choice("weights", "f32|bf16|q8|q4", &a.weights.weights, weights,
+                      "weights of the preset (default bf16)"),
         option_integer("prompt", &a.prompt, 1, 1 << 28, "tokens of the prompt"),
         option_integer("generate", &a.generate, 1, 1 << 28, "tokens generated after it"),
+        option_integer("batch", &a.batch, 1, most_sequences, "sequences decoded together"),
         option_integer("repeats", &a.repeats, 1, most_repeats, "times that both are done"),
         option_integer("seed", &a.seed, 0, INT64_MAX, "chooses the tokens of the prompt"),
     };
     Command command = {
         .name = "bench",
-        .usage = "MODEL [options]",
+        .usage = "(MODEL | --preset NAME) [options]",
         .about = "Times the reading of a prompt of random tokens and greedy decoding after it.",
-        .example = "  sipo bench mamba.sipo --prompt 8192 --context longmamba",
-        .positionals = {{"MODEL", 0, &a.model}},
+        .example =
+            "  sipo bench mamba.sipo --prompt 8192 --context longmamba\n"
+            "  sipo bench --preset mamba-130m --weights q8 --batch 16",
+        .positionals = {{"MODEL", 1, &a.model}},
         .positional_count = 1,
         .groups = {{"Options", options, COUNT_OF(options)}, session_flags_group(&a.session)},
         .group_count = 2,
     };
     int code = exit_ok;
     if (args_parse(&command, argc, argv, &code) == parse_stopped) return code;
-    return run(&command, &a);
+    if ((a.model == NULL) == (a.preset == NULL)) {
+        return report_usage(command.name, "give either MODEL or --preset NAME");
+    }
+    return run_bench(&command, &a);
 }

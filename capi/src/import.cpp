@@ -2,6 +2,7 @@
 #include "arguments.hpp"
 #include "base/cpu_count.hpp"
 #include "handles.hpp"
+#include "import/presets.hpp"
 #include "import/quantize.hpp"
 #include "status.hpp"
 
@@ -76,6 +77,18 @@ sipo_status sipo_import(const char* directory, const char* output,
         ImportOptions resolved = chosen.options;
         resolved.threads = resolve_threads(resolved.threads);
         import_checkpoint(from, to, resolved, chosen.progress);
+    });
+}
+
+sipo_status sipo_write_preset(const char* preset, const char* output,
+                              const sipo_import_options* options) {
+    return guarded([&] {
+        const std::string name = require_text(preset, "preset");
+        const std::string to = require_text(output, "output");
+        const sipo_import_options chosen = options != nullptr ? *options : sipo_import_options{};
+        ImportOptions resolved = chosen.options;
+        resolved.threads = resolve_threads(resolved.threads);
+        write_preset(name, to, resolved, chosen.progress);
     });
 }
 

@@ -180,6 +180,14 @@ SIPO_API sipo_status sipo_import(const char *directory, const char *output,
 SIPO_API sipo_status sipo_quantize(const char *path, const char *output,
                                    const sipo_import_options *options);
 
+/* Writes a model of random weights in the shape of a public one, for measuring speed: "mamba-130m",
+ * "mamba-370m", "mamba-790m", "mamba-1.4b", "mamba-2.8b", "mamba2-130m", "mamba2-370m", "mamba2-780m",
+ * "mamba2-1.3b" or "mamba2-2.7b". Its tokenizer has a token for each byte.
+ *   options  NULL for the defaults; SIPO_WEIGHTS_AUTO is bf16 here
+ * Errors: SIPO_NOT_FOUND names the presets, SIPO_IO_ERROR, SIPO_CANCELLED. Since 0.1. */
+SIPO_API sipo_status sipo_write_preset(const char *preset, const char *output,
+                                       const sipo_import_options *options);
+
 /* ---- Model ----------------------------------------------------------------------------------- */
 
 /* Options of sipo_model_open(); defaults: backend "auto", all processors for loading, silent.
