@@ -14,7 +14,7 @@ namespace {
 
 // Small enough for a decoder's buffers to stay in a core's own cache, large enough that the cost of
 // a frame does not show. zstd packs weights no better in larger ones.
-constexpr std::size_t usual_frame_bytes = std::size_t{1} << 20;
+constexpr std::size_t usual_frame_bytes = std::size_t{1} << 19;
 
 // Raw frames follow each other without a gap, so that the tensor is one piece in the mapping: their
 // size is a multiple of the alignment even where that splits a row.

@@ -1,6 +1,7 @@
 // Damages a container in thousands of ways, always the same ones. Whatever happens, the reader
 // gives the content that was written or an Error.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -83,7 +84,8 @@ protected:
     }
 
     void put(const Bytes& bytes) const {
-        std::ofstream out(path_, std::ios::binary | std::ios::trunc);
+        fs::remove(path_);  // some file systems flush a file that is truncated and written anew
+        std::ofstream out(path_, std::ios::binary);
         out.write(reinterpret_cast<const char*>(bytes.data()),
                   static_cast<std::streamsize>(bytes.size()));
     }
@@ -113,7 +115,8 @@ protected:
         }
     }
 
-    fs::path directory_ = fs::path(testing::TempDir()) / "sipo_container_mutations";
+    fs::path directory_ =
+        fs::path(testing::TempDir()) / join("sipo_container_mutations.", getpid());
     fs::path path_ = directory_ / "model.sipo";
     Bytes intact_;
     std::uint64_t header_offset_ = 0;

@@ -1,6 +1,7 @@
 // Damages the files of a checkpoint in thousands of ways, always the same ones. Whatever happens,
 // the importer writes a container that opens, or throws an Error and writes nothing.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -21,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void put(const fs::path& path, std::string_view text) {
+    fs::remove(path);  // some file systems flush a file that is truncated and written anew
     std::ofstream(path, std::ios::binary) << text;
 }
 
@@ -87,7 +89,7 @@ protected:
         }
     }
 
-    fs::path directory_ = fs::path(testing::TempDir()) / "sipo_import_mutations";
+    fs::path directory_ = fs::path(testing::TempDir()) / join("sipo_import_mutations.", getpid());
     fs::path out_ = directory_ / "out.sipo";
     std::string config_ =
         R"({"model_type": "mamba", "hidden_size": 8, "num_hidden_layers": 1, "state_size": 4, "vocab_size": 10,

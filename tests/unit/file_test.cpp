@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -52,7 +53,7 @@ protected:
         }
     }
 
-    fs::path directory_ = fs::path(testing::TempDir()) / "sipo_file_test";
+    fs::path directory_ = fs::path(testing::TempDir()) / join("sipo_file_test.", getpid());
 };
 
 TEST_F(Files, MapsWhatWasWritten) {

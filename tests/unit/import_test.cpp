@@ -1,6 +1,7 @@
 #include "import/import_checkpoint.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -147,7 +148,7 @@ protected:
         return values;
     }
 
-    fs::path directory_ = fs::path(testing::TempDir()) / "sipo_import_test";
+    fs::path directory_ = fs::path(testing::TempDir()) / join("sipo_import_test.", getpid());
     fs::path out_ = directory_ / "out.sipo";
     const std::string mixer_ = "backbone.layers.0.mixer.";
 };
@@ -160,7 +161,8 @@ class ReferenceCheckpoints : public testing::TestWithParam<std::tuple<const char
 TEST_P(ReferenceCheckpoints, KeepEveryByte) {
     const auto [model, weights, store] = GetParam();
     const fs::path directory = fs::path(SIPO_TESTS_DIR) / "models" / model;
-    const fs::path out = fs::path(testing::TempDir()) / "sipo_import_reference.sipo";
+    const fs::path out =
+        fs::path(testing::TempDir()) / join("sipo_import_reference.", getpid(), ".sipo");
     import_checkpoint(directory, out, {.weights = weights, .store = store, .threads = 2});
     const Container container = Container::open(out);
     EXPECT_EQ(container.architecture().training_length, 2048);
