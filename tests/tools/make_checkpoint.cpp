@@ -1,6 +1,5 @@
 // Writes a random checkpoint in Hugging Face layout: the shapes of a real model with plausible
 // values, for tests of speed and loading. Usage: see `usage` below.
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -8,7 +7,6 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <numbers>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -18,6 +16,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "format/architecture.hpp"
+#include "import/presets.hpp"
 
 namespace {
 
@@ -31,7 +30,7 @@ constexpr const char* usage =
     "make_checkpoint OUT_DIR --tokenizer FILE (--preset NAME | --family mamba1|mamba2 --layers N\n"
     "  --d-model D) [--d-state N] [--head-dim P] [--groups G] [--vocab V] [--dtype f32|bf16]\n"
     "  [--seed S] [--untied]\n"
-    "presets: mamba-130m, mamba-370m, mamba-790m, mamba-1.4b, mamba-2.8b, mamba2-130m\n";
+    "presets: those of sipo bench --preset\n";
 
 struct Options {
     fs::path directory;
@@ -40,37 +39,6 @@ struct Options {
     DType dtype = DType::bf16;
     std::uint64_t seed = 1;
 };
-
-struct Preset {
-    const char* name;
-    Family family;
-    std::int64_t layers;
-    std::int64_t d_model;
-    std::int64_t d_state;
-    std::int64_t vocab;
-};
-
-constexpr Preset presets[] = {
-    {"mamba-130m", Family::mamba1, 24, 768, 16, 50280},
-    {"mamba-370m", Family::mamba1, 48, 1024, 16, 50280},
-    {"mamba-790m", Family::mamba1, 48, 1536, 16, 50280},
-    {"mamba-1.4b", Family::mamba1, 48, 2048, 16, 50280},
-    {"mamba-2.8b", Family::mamba1, 64, 2560, 16, 50280},
-    {"mamba2-130m", Family::mamba2, 24, 768, 128, 50288},
-};
-
-void apply_preset(const std::string& name, Architecture& a) {
-    for (const Preset& preset : presets) {
-        if (name != preset.name) continue;
-        a.family = preset.family;
-        a.n_layers = preset.layers;
-        a.d_model = preset.d_model;
-        a.d_state = preset.d_state;
-        a.vocab_size = preset.vocab;
-        return;
-    }
-    throw std::invalid_argument("no preset " + name);
-}
 
 // What follows from the sizes that were given.
 void complete(Architecture& a) {
@@ -96,7 +64,7 @@ void apply(const std::string& key, const std::string& value, Options& options) {
     if (const auto size = sizes.find(key); size != sizes.end()) {
         *size->second = std::stoll(value);
     } else if (key == "--preset") {
-        apply_preset(value, a);
+        a = sipo::preset_architecture(value);
     } else if (key == "--family" && (value == "mamba1" || value == "mamba2")) {
         a.family = value == "mamba1" ? Family::mamba1 : Family::mamba2;
     } else if (key == "--dtype" && (value == "f32" || value == "bf16")) {
@@ -129,67 +97,6 @@ Options parse(const std::vector<std::string>& arguments) {
     }
     complete(options.architecture);
     return options;
-}
-
-// SplitMix64 and the Box-Muller transform: the same numbers on every system.
-class Random {
-public:
-    explicit Random(std::uint64_t seed) : state_(seed) {}
-
-    double uniform() {  // in (0, 1)
-        state_ += 0x9e3779b97f4a7c15U;
-        std::uint64_t z = state_;
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-        z ^= z >> 31;
-        return (static_cast<double>(z >> 11) + 0.5) * 0x1p-53;
-    }
-
-    float normal(double deviation) {
-        const double radius = std::sqrt(-2.0 * std::log(uniform()));
-        return static_cast<float>(deviation * radius *
-                                  std::cos(2.0 * std::numbers::pi * uniform()));
-    }
-
-private:
-    std::uint64_t state_;
-};
-
-// The inverse of softplus, of a step drawn log-uniformly from [1e-3, 0.1]: as mamba_ssm initialises
-// it.
-float delta_bias(Random& random) {
-    const double step =
-        std::exp(random.uniform() * (std::log(0.1) - std::log(1e-3)) + std::log(1e-3));
-    return static_cast<float>(step + std::log(-std::expm1(-step)));
-}
-
-std::vector<float> values_of(const TensorSpec& spec, const Architecture& a, Random& random) {
-    std::size_t count = 1;
-    for (const std::int64_t size : spec.shape) count *= static_cast<std::size_t>(size);
-    std::vector<float> values(count);
-    const auto fill = [&](auto&& next) {
-        for (std::size_t i = 0; i < count; ++i) values[i] = next(i);
-    };
-    const auto ends_with = [&](const char* suffix) { return spec.name.ends_with(suffix); };
-    if (ends_with("norm.weight") || ends_with("norm_f.weight") || ends_with(".D")) {
-        fill([&](std::size_t) { return 1.0F + random.normal(0.1); });
-    } else if (ends_with("A_log") && a.family == Family::mamba1) {
-        fill([&](std::size_t i) {
-            return std::log(static_cast<float>(i % static_cast<std::size_t>(a.d_state) + 1));
-        });
-    } else if (ends_with("A_log")) {
-        fill([&](std::size_t) {
-            return static_cast<float>(std::log(1.0 + 15.0 * random.uniform()));
-        });
-    } else if (ends_with("dt_proj.bias") || ends_with("dt_bias")) {
-        fill([&](std::size_t) { return delta_bias(random); });
-    } else if (ends_with("embeddings.weight")) {
-        fill([&](std::size_t) { return random.normal(0.02); });
-    } else {  // a matrix, the convolution, or a small bias
-        const double fan_in = spec.shape.size() > 1 ? static_cast<double>(spec.shape[1]) : 1e4;
-        fill([&](std::size_t) { return random.normal(1.0 / std::sqrt(fan_in)); });
-    }
-    return values;
 }
 
 std::vector<std::byte> encode(const std::vector<float>& values, DType dtype) {
@@ -234,9 +141,8 @@ void write_weights(const Options& options) {
     sipo::AtomicFile file(options.directory / "model.safetensors");
     file.write(std::as_bytes(std::span(&length, 1)));
     file.write(std::as_bytes(std::span(text)));
-    Random random(options.seed);
     for (const TensorSpec& spec : specs) {
-        const auto values = values_of(spec, options.architecture, random);
+        const auto values = sipo::random_tensor(spec, options.architecture, options.seed);
         file.write(encode(values, stored_type(spec, options.dtype)));
     }
     file.commit();
