@@ -113,7 +113,7 @@ std::vector<std::byte> encode(const std::vector<float>& values, DType dtype) {
 }
 
 // Matrices and convolutions take the chosen type, as in the public checkpoints; the rest is f32.
-DType stored_type(const TensorSpec& spec, DType chosen) {
+DType checkpoint_type(const TensorSpec& spec, DType chosen) {
     return spec.matrix || spec.name.ends_with("conv1d.weight") ? chosen : DType::f32;
 }
 
@@ -127,7 +127,7 @@ void write_weights(const Options& options) {
     nlohmann::json header = {{"__metadata__", {{"format", "pt"}}}};
     std::size_t offset = 0;
     for (const TensorSpec& spec : specs) {
-        const DType dtype = stored_type(spec, options.dtype);
+        const DType dtype = checkpoint_type(spec, options.dtype);
         std::size_t bytes = sipo::dtype_size(dtype);
         for (const std::int64_t size : spec.shape) bytes *= static_cast<std::size_t>(size);
         header[spec.name] = {{"dtype", dtype == DType::f32 ? "F32" : "BF16"},
@@ -143,7 +143,7 @@ void write_weights(const Options& options) {
     file.write(std::as_bytes(std::span(text)));
     for (const TensorSpec& spec : specs) {
         const auto values = sipo::random_tensor(spec, options.architecture, options.seed);
-        file.write(encode(values, stored_type(spec, options.dtype)));
+        file.write(encode(values, checkpoint_type(spec, options.dtype)));
     }
     file.commit();
 }
