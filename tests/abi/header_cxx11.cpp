@@ -1,6 +1,11 @@
-// sipo.h and sipo.hpp need nothing but themselves, in strict C++11; included twice, in both orders.
+// sipo.h and sipo.hpp need nothing but themselves, in strict C++11; either may come first, and
+// twice.
 #include "sipo/sipo.hpp"
+
+// The C header after the one that includes it.
 #include "sipo/sipo.h"
+
+// And once more.
 #include "sipo/sipo.hpp"
 
 #include <type_traits>
@@ -8,8 +13,8 @@
 template <typename Type>
 constexpr bool moves_only() {
     return std::is_nothrow_move_constructible<Type>::value &&
-           std::is_nothrow_move_assignable<Type>::value && !std::is_copy_constructible<Type>::value &&
-           !std::is_copy_assignable<Type>::value;
+           std::is_nothrow_move_assignable<Type>::value &&
+           !std::is_copy_constructible<Type>::value && !std::is_copy_assignable<Type>::value;
 }
 
 static_assert(moves_only<sipo::Model>(), "");

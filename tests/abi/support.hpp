@@ -1,4 +1,5 @@
-// What the tests of the C ABI share: owners, the models of the fixtures, and how a refusal is checked.
+// What the tests of the C ABI share: owners, the models of the fixtures, and how a refusal is
+// checked.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,7 +12,7 @@
 
 #include "sipo/sipo.h"
 
-namespace abi {
+namespace sipo_tests {
 
 template <auto Free>
 struct Freer {
@@ -35,6 +36,9 @@ using CalibrationOptions =
 inline std::string mamba1_path() { return SIPO_ABI_MODELS_DIR "/mamba1.sipo"; }
 inline std::string mamba2_path() { return SIPO_ABI_MODELS_DIR "/mamba2.sipo"; }
 
+// A place in the build tree for a file that one test makes.
+inline std::string scratch(const std::string& name) { return SIPO_ABI_MODELS_DIR "/" + name; }
+
 // The checkpoint that the first one comes from.
 inline std::string checkpoint_path() { return SIPO_TESTS_DIR "/models/passkey-mamba1"; }
 
@@ -51,19 +55,20 @@ Owner made(const Make& make) {
 }
 
 inline Model open_model(const std::string& path = mamba1_path()) {
-    return made<Model>([&](sipo_model** out) { return sipo_model_open(path.c_str(), nullptr, out); });
+    return made<Model>(
+        [&](sipo_model** out) { return sipo_model_open(path.c_str(), nullptr, out); });
 }
 
 inline SessionOptions options_for(const Model& model, std::int32_t threads = 1) {
-    SessionOptions options = made<SessionOptions>([&](sipo_session_options** out) {
-        return sipo_session_options_create(model.get(), out);
-    });
+    SessionOptions options = made<SessionOptions>(
+        [&](sipo_session_options** out) { return sipo_session_options_create(model.get(), out); });
     EXPECT_EQ(sipo_session_options_set_threads(options.get(), threads), SIPO_OK);
     return options;
 }
 
 inline Session session_for(const SessionOptions& options) {
-    return made<Session>([&](sipo_session** out) { return sipo_session_create(options.get(), out); });
+    return made<Session>(
+        [&](sipo_session** out) { return sipo_session_create(options.get(), out); });
 }
 
 inline std::int64_t integer(const Model& model, std::int32_t property) {
@@ -106,8 +111,12 @@ inline Calibration calibrated(const Model& model) {
 inline bool is_utf8(const std::string& text) {
     for (std::size_t i = 0; i < text.size();) {
         const auto first = static_cast<unsigned char>(text[i]);
-        const std::size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2
-                                   : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+        const std::size_t length = first < 0x80   ? 1
+                                   : first < 0xc2 ? 0
+                                   : first < 0xe0 ? 2
+                                   : first < 0xf0 ? 3
+                                   : first < 0xf5 ? 4
+                                                  : 0;
         if (length == 0 || i + length > text.size()) return false;
         for (std::size_t k = 1; k < length; ++k) {
             if ((static_cast<unsigned char>(text[i + k]) & 0xc0U) != 0x80U) return false;
@@ -143,9 +152,9 @@ void expect_refusal(const char* text, sipo_status wanted, const std::vector<std:
     }
 }
 
-}  // namespace abi
+}  // namespace sipo_tests
 
 // REFUSED(call, status) and REFUSED_SAYING(call, status, part, ..).
-#define REFUSED(call, status) abi::expect_refusal(#call, status, {}, [&] { return call; })
+#define REFUSED(call, status) sipo_tests::expect_refusal(#call, status, {}, [&] { return call; })
 #define REFUSED_SAYING(call, status, ...) \
-    abi::expect_refusal(#call, status, {__VA_ARGS__}, [&] { return call; })
+    sipo_tests::expect_refusal(#call, status, {__VA_ARGS__}, [&] { return call; })

@@ -143,7 +143,7 @@ TEST_P(Golden, Bf16WeightsStayNearTheF32Logits) {
         Session session(bf16, session_options(*bf16, golden));
         std::vector<float> logits(expected.size());
         session.prefill_logits(golden_array<std::int32_t>(golden, "ids"), 8, logits);
-        EXPECT_LE(relative_l2(logits, expected), 2e-2);
+        EXPECT_LE(relative_l2(logits, expected), 5e-3);  // 8 bits of mantissa a product
     }
 }
 

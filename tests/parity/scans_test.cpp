@@ -14,7 +14,7 @@ constexpr double tolerance = 5e-6;
 constexpr std::int64_t token_counts[] = {1, 2, 3, 7, 64, 257};
 constexpr float keep_all = -std::numeric_limits<float>::infinity();
 
-// The inputs of a scan; `heads` and `groups` are 0 for Mamba-1.
+// The inputs of a scan; the shape is empty for Mamba-1.
 struct Scan {
     Values x, delta, b, c, z, a, d, threshold, scale, state;
     backend::Mamba2Shape shape;

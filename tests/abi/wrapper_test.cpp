@@ -1,0 +1,285 @@
+// sipo.hpp: owners that move, exceptions instead of statuses, and callbacks that may throw.
+#include "sipo/sipo.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <limits>
+#include <thread>
+
+namespace {
+
+const char* const model_path = SIPO_ABI_MODELS_DIR "/mamba1.sipo";
+const char* const checkpoint_path = SIPO_TESTS_DIR "/models/passkey-mamba1";
+
+std::vector<std::int32_t> some_ids(std::size_t count) {
+    std::vector<std::int32_t> ids(count);
+    for (std::size_t i = 0; i < count; ++i) ids[i] = static_cast<std::int32_t>(1 + i * 37 % 4095);
+    return ids;
+}
+
+// The status of the sipo::Error that `call` throws; SIPO_OK when it throws none.
+template <typename Call>
+sipo_status status_of(const Call& call) {
+    try {
+        call();
+    } catch (const sipo::Error& error) {
+        EXPECT_STRNE(error.what(), "");
+        return error.status();
+    }
+    return SIPO_OK;
+}
+
+struct OwnException : std::exception {
+    const char* what() const noexcept override { return "the callback's own"; }
+};
+
+class Wrapper : public testing::Test {
+protected:
+    sipo::Model model = sipo::Model::open(model_path);
+    std::vector<std::int32_t> ids = some_ids(48);
+};
+
+TEST_F(Wrapper, TellsWhatAModelIs) {
+    EXPECT_EQ(sipo::version_number(), SIPO_VERSION_NUMBER);
+    EXPECT_FALSE(sipo::version().empty());
+    EXPECT_EQ(model.family(), "mamba1");
+    EXPECT_EQ(model.source(), "passkey-mamba1");
+    EXPECT_EQ(model.weights_type(), "bf16");
+    EXPECT_FALSE(model.backend().empty());
+    EXPECT_EQ(model.layers(), 8);
+    EXPECT_EQ(model.d_model(), 256);
+    EXPECT_EQ(model.d_inner(), 512);
+    EXPECT_EQ(model.d_state(), 16);
+    EXPECT_EQ(model.vocab_size(), 4096);
+    EXPECT_EQ(model.delta_channels(), 512);
+    EXPECT_EQ(model.training_length(), 2048);
+    EXPECT_EQ(model.end_of_text(), 0);
+    EXPECT_GT(model.parameters(), 0);
+    EXPECT_GT(model.weight_bytes(), model.parameters());
+    EXPECT_GT(model.state_bytes(), 0);
+    EXPECT_TRUE(model.profiles().empty());
+}
+
+TEST_F(Wrapper, TakesTextWithEverything) {
+    const std::string text("a\0b \xf0\x9f\x98\x80 caf\xc3\xa9", 14);
+    EXPECT_EQ(model.detokenize(model.tokenize(text)), text);
+    EXPECT_TRUE(model.tokenize("").empty());
+    EXPECT_EQ(model.detokenize(std::vector<std::int32_t>()), "");
+    // Bytes that are not UTF-8 become longer.
+    std::string replaced;
+    for (int i = 0; i < 50; ++i) replaced += "\xef\xbf\xbd";
+    EXPECT_EQ(model.detokenize(model.tokenize(std::string(50, '\xff'))), replaced);
+}
+
+TEST_F(Wrapper, TurnsStatusesIntoExceptions) {
+    EXPECT_EQ(status_of([] { sipo::Model::open("no-such-file.sipo"); }), SIPO_NOT_FOUND);
+    EXPECT_EQ(status_of([&] { model.detokenize(std::vector<std::int32_t>(1, -1)); }),
+              SIPO_OUT_OF_RANGE);
+    EXPECT_EQ(status_of([] { sipo::ModelOptions().backend("none"); }), SIPO_NOT_FOUND);
+    EXPECT_EQ(status_of([] { sipo::ImportOptions().training_length(0); }), SIPO_OUT_OF_RANGE);
+    EXPECT_EQ(status_of([&] { sipo::SessionOptions(model).decimation_rate(2.0); }),
+              SIPO_OUT_OF_RANGE);
+    EXPECT_EQ(status_of([&] { sipo::SessionOptions(model).layers({8}); }), SIPO_OUT_OF_RANGE);
+    sipo::Session session((sipo::SessionOptions(model)));
+    EXPECT_EQ(status_of([&] { session.logits(); }), SIPO_INVALID_STATE);
+    EXPECT_EQ(status_of([&] { session.prefill(std::vector<std::int32_t>()); }), SIPO_OUT_OF_RANGE);
+    const std::size_t huge = std::numeric_limits<std::size_t>::max();
+    EXPECT_NE(status_of([&] { session.prefill_logits(ids, 0); }), SIPO_OK);
+    EXPECT_NE(status_of([&] { session.prefill_logits(ids, 49); }), SIPO_OK);
+    EXPECT_NE(status_of([&] { session.prefill_logits(ids, huge); }), SIPO_OK);
+    EXPECT_EQ(status_of([&] { session.score(ids, huge); }), SIPO_OUT_OF_RANGE);
+    EXPECT_EQ(status_of([&] { session.score(ids, 48); }), SIPO_OUT_OF_RANGE);
+    EXPECT_EQ(session.position(), 0);
+}
+
+TEST_F(Wrapper, AnswersForObjectsThatWereMovedAway) {
+    sipo::Session session((sipo::SessionOptions(model)));
+    sipo::Session owner(std::move(session));
+    owner.prefill(ids);
+    EXPECT_EQ(status_of([&] { session.prefill(ids); }), SIPO_INVALID_ARGUMENT);  // NOLINT
+    session = std::move(owner);
+    EXPECT_EQ(session.position(), 48);
+    sipo::Model kept = std::move(model);
+    EXPECT_EQ(status_of([&] { model.layers(); }), SIPO_INVALID_ARGUMENT);  // NOLINT
+    EXPECT_EQ(kept.layers(), 8);
+}
+
+TEST_F(Wrapper, ReadsScoresAndGenerates) {
+    sipo::SessionOptions options(model);
+    options.threads(2).chunk_tokens(7);
+    sipo::Session session(options);
+    EXPECT_NE(session.backend_name().find("cpu"), std::string::npos);
+    const std::vector<float> rows = session.prefill_logits(ids, 3);
+    ASSERT_EQ(rows.size(), 3U * 4096U);
+    EXPECT_EQ(session.logits(), std::vector<float>(rows.end() - 4096, rows.end()));
+    EXPECT_EQ(session.kept_tokens().size(), 48U);
+    session.decode(5);
+    EXPECT_EQ(session.score(ids, 48).size(), 48U);
+    EXPECT_EQ(session.position(), 97);
+    session.reset();
+    EXPECT_EQ(session.position(), 0);
+    EXPECT_EQ(session.score(ids, 47).size(), 47U);
+
+    std::vector<std::int32_t> tokens;
+    std::string text;
+    sipo::SamplingOptions sampling;
+    sampling.temperature(0.9).top_k(100).top_p(0.9).min_p(0.01).repetition_penalty(1.1).seed(-3);
+    sampling.ignore_end_of_text(true);
+    const std::size_t generated = session.generate(
+        20,
+        [&](std::int32_t token, const std::string& piece) {
+            tokens.push_back(token);
+            text += piece;
+            return true;
+        },
+        sampling);
+    EXPECT_EQ(generated, 20U);
+    EXPECT_EQ(tokens.size(), 20U);
+    EXPECT_EQ(model.detokenize(tokens), text);
+    EXPECT_LE(session.generate(3), 3U);
+}
+
+TEST_F(Wrapper, CancelsWhenACallbackSaysFalse) {
+    int calls = 0;
+    sipo::Session session(sipo::SessionOptions(model).progress(
+        [&](long long done, long long total) { return done <= total && ++calls < 3; }));
+    EXPECT_EQ(status_of([&] { session.prefill(ids); }), SIPO_CANCELLED);
+    EXPECT_EQ(calls, 3);
+    EXPECT_EQ(session.position(), 0);
+    session.decode(1);
+    const auto stop = [](std::int32_t, const std::string&) { return false; };
+    EXPECT_EQ(status_of([&] { session.generate(5, stop); }), SIPO_CANCELLED);
+    EXPECT_EQ(session.position(), 2);
+    const auto cancel = [&](std::int32_t, const std::string&) {
+        session.cancel();
+        return true;
+    };
+    EXPECT_EQ(status_of([&] { session.generate(5, cancel); }), SIPO_CANCELLED);
+}
+
+TEST_F(Wrapper, LetsExceptionsOfCallbacksThrough) {
+    const auto fail_progress = [](long long, long long) -> bool { throw OwnException(); };
+    const auto fail_token = [](std::int32_t, const std::string&) -> bool { throw OwnException(); };
+    sipo::Session session(sipo::SessionOptions(model).progress(fail_progress));
+    EXPECT_THROW(session.prefill(ids), OwnException);
+    EXPECT_THROW(session.score(ids, 3), OwnException);
+    EXPECT_THROW(session.prefill_logits(ids, 3), OwnException);
+    EXPECT_EQ(session.position(), 0);
+    session.decode(1);
+    EXPECT_THROW(session.generate(5, fail_token), OwnException);
+    EXPECT_EQ(session.position(), 2);
+    // What one call remembered is gone with it.
+    EXPECT_EQ(status_of([&] { session.prefill({-1}); }), SIPO_OUT_OF_RANGE);
+    EXPECT_LE(session.generate(2), 2U);
+
+    EXPECT_THROW(sipo::Model::open(model_path, sipo::ModelOptions().progress(fail_progress)),
+                 OwnException);
+    const auto fail_log = [](int, const std::string&) { throw OwnException(); };
+    EXPECT_THROW(sipo::Model::open(model_path, sipo::ModelOptions().log(fail_log)), OwnException);
+    EXPECT_THROW(sipo::Calibration::measure(model, ids, 24,
+                                            sipo::CalibrationOptions().progress(fail_progress)),
+                 OwnException);
+    const char* const output = SIPO_ABI_MODELS_DIR "/wrapper_failed.sipo";
+    EXPECT_THROW(sipo::import_checkpoint(checkpoint_path, output,
+                                         sipo::ImportOptions().progress(fail_progress)),
+                 OwnException);
+    EXPECT_FALSE(std::ifstream(output).good());
+}
+
+// A callback may use the library, and its own calls may fail, without harm to the call it serves.
+TEST_F(Wrapper, KeepsCallsInsideCallbacksApart) {
+    bool inner_failed = false;
+    const auto nested = [&](long long, long long) {
+        if (inner_failed) return true;
+        sipo::Session inner(sipo::SessionOptions(model).progress(
+            [](long long, long long) -> bool { throw OwnException(); }));
+        try {
+            inner.prefill(ids);
+        } catch (const OwnException&) {
+            inner_failed = true;
+        }
+        return true;
+    };
+    sipo::Session session(sipo::SessionOptions(model).progress(nested));
+    session.prefill(ids);
+    EXPECT_TRUE(inner_failed);
+    EXPECT_EQ(session.position(), 48);
+}
+
+TEST_F(Wrapper, KeepsAliveWhatASessionWasMadeFrom) {
+    int calls = 0;
+    int lines = 0;
+    std::unique_ptr<sipo::Session> session;
+    {
+        const std::vector<int> captured(1000, 1);
+        sipo::Model other = sipo::Model::open(
+            model_path, sipo::ModelOptions().log([&lines, captured](int, const std::string& line) {
+                lines += line.empty() ? 0 : captured[7];
+            }));
+        sipo::SessionOptions options(other);
+        options.progress([&calls, captured](long long, long long) {
+            calls += captured[8];
+            return true;
+        });
+        session.reset(new sipo::Session(options));
+        options.progress(nullptr);
+    }
+    session->prefill(ids);
+    EXPECT_GT(calls, 0);
+    EXPECT_GT(lines, 0);
+}
+
+TEST_F(Wrapper, ServesThreadsThatShareAModel) {
+    sipo::Session alone((sipo::SessionOptions(model)));
+    alone.prefill(ids);
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&] {
+            sipo::Session session(sipo::SessionOptions(model).threads(1));
+            session.prefill(ids);
+            EXPECT_EQ(session.logits(), alone.logits());
+            EXPECT_EQ(status_of([&] { session.decode(-1); }), SIPO_OUT_OF_RANGE);
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(Wrapper, ImportsAndCalibrates) {
+    const char* const path = SIPO_ABI_MODELS_DIR "/wrapper.sipo";
+    sipo::ImportOptions import_options;
+    import_options.weights(sipo::Weights::f32).store(sipo::Store::raw).threads(2);
+    import_options.training_length(100);
+    sipo::import_checkpoint(checkpoint_path, path, import_options);
+    const sipo::Calibration calibration = sipo::Calibration::measure(
+        model, ids, 24, sipo::CalibrationOptions().clamp(0.1).threads(2));
+    EXPECT_EQ(calibration.log_decay().size(), 8U * 512U);
+    EXPECT_EQ(calibration.threshold_table().size(), 8U * 512U * calibration.lengths().size());
+    calibration.save(path, "first");
+    calibration.save(path, "second");
+    EXPECT_EQ(status_of([&] { calibration.save(path, "not a name"); }), SIPO_INVALID_ARGUMENT);
+
+    const sipo::Model opened =
+        sipo::Model::open(path, sipo::ModelOptions().backend("cpu").threads(1));
+    std::remove(path);
+    EXPECT_EQ(opened.training_length(), 100);
+    EXPECT_EQ(opened.weights_type(), "f32");
+    EXPECT_EQ(opened.profiles(), (std::vector<std::string>{"first", "second"}));
+    sipo::SessionOptions options(opened);
+    options.context(sipo::Context::longmamba).profile("second").global_channel_threshold(1e-5);
+    options.filtered_channels(sipo::Channels::random, 3).expected_tokens(500).all_layers();
+    sipo::Session(options).prefill(ids);
+    options.calibration(calibration).filtered_channels(sipo::Channels::local);
+    sipo::Session(options).prefill(ids);
+    EXPECT_EQ(status_of([&] { options.profile("third"); }), SIPO_NOT_FOUND);
+
+    options.context(sipo::Context::decimamba).decimation_rate(0.5).decimation_capacity(10);
+    options.decimation_min_tokens(5).protected_tail(2).layers({6, 2});
+    sipo::Session session(options);
+    session.prefill(ids);
+    EXPECT_EQ(session.kept_tokens().size(), 7U);
+    EXPECT_EQ(session.kept_tokens().back(), 47);
+}
+
+}  // namespace

@@ -1,0 +1,192 @@
+#include "session/sampler.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "base/error.hpp"
+
+namespace sipo {
+namespace {
+
+using Logits = std::vector<float>;
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+const float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+SamplingOptions random_options(std::uint64_t seed = 1) {
+    SamplingOptions options;
+    options.temperature = 1.0;
+    options.seed = seed;
+    return options;
+}
+
+std::vector<std::int32_t> draws(const SamplingOptions& options, const Logits& logits, int count) {
+    Sampler sampler(options);
+    std::vector<std::int32_t> tokens;
+    for (int i = 0; i < count; ++i) tokens.push_back(sampler.sample(logits));
+    return tokens;
+}
+
+// The tokens that come up in many draws.
+std::set<std::int32_t> drawn(const SamplingOptions& options, const Logits& logits) {
+    const auto tokens = draws(options, logits, 3000);
+    return {tokens.begin(), tokens.end()};
+}
+
+// ln of the probabilities 0.4, 0.3, 0.2, 0.1, in another order.
+const Logits four{std::log(0.2F), std::log(0.4F), std::log(0.1F), std::log(0.3F)};
+using Tokens = std::set<std::int32_t>;
+
+TEST(Sampler, GreedyTakesTheHighestLogit) {
+    EXPECT_EQ(Sampler({}).sample(Logits{-3, -1, -2}), 1);
+    EXPECT_EQ(Sampler({}).sample(Logits{7}), 0);
+}
+
+TEST(Sampler, GreedyTakesTheFirstOfEqualLogits) {
+    EXPECT_EQ(Sampler({}).sample(Logits{1, 3, 2, 3, 3}), 1);
+}
+
+TEST(Sampler, ATemperatureNearZeroIsGreedy) {
+    SamplingOptions options = random_options();
+    options.temperature = 1e-9;
+    EXPECT_EQ(drawn(options, four), Tokens{1});
+}
+
+TEST(Sampler, AVeryHighTemperatureIsUniform) {
+    SamplingOptions options = random_options();
+    options.temperature = 1e9;
+    std::map<std::int32_t, int> counts;
+    for (const std::int32_t token : draws(options, Logits{-50, 0, 3, 80}, 4000)) ++counts[token];
+    for (std::int32_t token = 0; token < 4; ++token) EXPECT_NEAR(counts[token], 1000, 120);
+}
+
+TEST(Sampler, DrawsWithTheProbabilitiesOfTheSoftmax) {
+    std::map<std::int32_t, int> counts;
+    constexpr int count = 20000;
+    for (const std::int32_t token : draws(random_options(), four, count)) ++counts[token];
+    const double expected[] = {0.2, 0.4, 0.1, 0.3};
+    for (std::int32_t token = 0; token < 4; ++token) {
+        const double p = expected[token];
+        const double deviation = std::sqrt(count * p * (1.0 - p));
+        EXPECT_NEAR(counts[token], count * p, 4.0 * deviation) << "token " << token;
+    }
+}
+
+TEST(Sampler, TemperatureDividesTheLogits) {
+    SamplingOptions options = random_options();
+    options.temperature = 0.5;  // squares the probabilities: .16, .09, .04, .01 of .30
+    constexpr int count = 20000;
+    int likeliest = 0;
+    for (const std::int32_t token : draws(options, four, count)) likeliest += token == 1 ? 1 : 0;
+    EXPECT_NEAR(likeliest, count * 16.0 / 30.0, 300);
+}
+
+TEST(Sampler, TopKKeepsExactlyTheKLikeliest) {
+    SamplingOptions options = random_options();
+    const Tokens expected[] = {{0, 1, 2, 3}, {1}, {1, 3}, {0, 1, 3}, {0, 1, 2, 3}, {0, 1, 2, 3}};
+    for (std::int64_t k = 0; k <= 5; ++k) {
+        options.top_k = k;
+        EXPECT_EQ(drawn(options, four), expected[k]) << "k = " << k;
+    }
+}
+
+TEST(Sampler, TopKPrefersTheEarlierOfEqualLogits) {
+    SamplingOptions options = random_options();
+    options.top_k = 2;
+    EXPECT_EQ(drawn(options, Logits(6, 0.5F)), (Tokens{0, 1}));
+}
+
+TEST(Sampler, TopPKeepsTheFewestThatReachIt) {
+    SamplingOptions options = random_options();
+    const std::pair<double, Tokens> cases[] = {
+        {0.01, {1}},       {0.39, {1}},          {0.41, {1, 3}},     {0.69, {1, 3}},
+        {0.71, {0, 1, 3}}, {0.91, {0, 1, 2, 3}}, {1.0, {0, 1, 2, 3}}};
+    for (const auto& [p, tokens] : cases) {
+        options.top_p = p;
+        EXPECT_EQ(drawn(options, four), tokens) << "p = " << p;
+    }
+}
+
+TEST(Sampler, MinPKeepsWhatComesNearTheLikeliest) {
+    SamplingOptions options = random_options();
+    const std::pair<double, Tokens> cases[] = {{0.0, {0, 1, 2, 3}}, {0.24, {0, 1, 2, 3}},
+                                               {0.26, {0, 1, 3}},   {0.51, {1, 3}},
+                                               {0.76, {1}},         {1.0, {1}}};
+    for (const auto& [p, tokens] : cases) {
+        options.min_p = p;
+        EXPECT_EQ(drawn(options, four), tokens) << "p = " << p;
+    }
+}
+
+TEST(Sampler, TopPCountsWithinTheTopK) {
+    SamplingOptions options = random_options();
+    options.top_k = 2;     // .4 and .3 of .7
+    options.top_p = 0.56;  // .4 / .7 = .571 reaches it
+    EXPECT_EQ(drawn(options, four), Tokens{1});
+}
+
+TEST(Sampler, RepetitionPenaltyDividesPositiveAndMultipliesNegativeLogits) {
+    SamplingOptions options;
+    options.repetition_penalty = 2.0;
+    Sampler positive(options);
+    EXPECT_EQ(positive.sample(Logits{4, 3, 1}), 0);
+    EXPECT_EQ(positive.sample(Logits{4, 3, 1}), 1);  // 4 / 2 < 3
+    EXPECT_EQ(positive.sample(Logits{4, 3, 1}), 0);  // 2 > 1.5 and 1
+    Sampler negative(options);
+    EXPECT_EQ(negative.sample(Logits{-1, -1.5, -4}), 0);
+    EXPECT_EQ(negative.sample(Logits{-1, -1.5, -4}), 1);  // -1 · 2 < -1.5
+}
+
+TEST(Sampler, RepetitionPenaltyCountsATokenOnce) {
+    SamplingOptions options;
+    options.repetition_penalty = 2.0;
+    Sampler sampler(options);
+    for (int i = 0; i < 4; ++i) EXPECT_EQ(sampler.sample(Logits{10, 1}), 0);
+}
+
+TEST(Sampler, RepetitionPenaltyForgetsWhatLeftTheWindow) {
+    SamplingOptions options;
+    options.repetition_penalty = 10.0;
+    options.repetition_window = 2;
+    const Logits logits{4, 3, 2, 1};
+    EXPECT_EQ(draws(options, logits, 6), (std::vector<std::int32_t>{0, 1, 2, 0, 1, 2}));
+    options.repetition_window = 0;
+    EXPECT_EQ(draws(options, logits, 3), (std::vector<std::int32_t>{0, 0, 0}));
+}
+
+TEST(Sampler, TheSameSeedGivesTheSameTokens) {
+    const Logits flat(1000, 0.0F);
+    EXPECT_EQ(draws(random_options(5), flat, 50), draws(random_options(5), flat, 50));
+    EXPECT_NE(draws(random_options(5), flat, 50), draws(random_options(6), flat, 50));
+}
+
+TEST(Sampler, LeavesOutTokensOfNoProbability) {
+    EXPECT_EQ(drawn(random_options(), Logits{-infinity, 0, -infinity, 1}), (Tokens{1, 3}));
+}
+
+TEST(Sampler, NeverTakesATokenWhoseLogitIsNotANumber) {
+    const Logits logits{not_a_number, 0, not_a_number, 1};
+    EXPECT_EQ(Sampler({}).sample(logits), 3);
+    EXPECT_EQ(drawn(random_options(), logits), (Tokens{1, 3}));
+}
+
+TEST(Sampler, RefusesLogitsWithoutAFiniteMaximum) {
+    for (const Logits& logits : {Logits(5, not_a_number), Logits(5, -infinity),
+                                 Logits{0, infinity, 1}, Logits{not_a_number, -infinity}}) {
+        for (const SamplingOptions& options : {SamplingOptions{}, random_options()}) {
+            try {
+                (void)Sampler(options).sample(logits);
+                ADD_FAILURE() << "no error";
+            } catch (const Error& error) {
+                EXPECT_EQ(error.code(), Code::backend_error) << error.what();
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace sipo
