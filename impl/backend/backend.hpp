@@ -5,7 +5,8 @@
 // know nothing else of the machine. Rules every backend keeps, and the tests hold it to:
 //   * An operation computes each row of its output from the same inputs in the same order whatever
 //     the number of rows or threads, so results do not depend on how a prompt is cut into chunks.
-//   * The recurrence runs in float32. Δ = 0 leaves the state as it was, bit for bit.
+//   * The recurrence runs in float32. Δ = 0 leaves the state as it was, bit for bit (but −0
+//     may become 0).
 //   * Operations of one stream act in the order they were called; download() waits for them.
 // Shapes stand beside the views; all matrices are row-major, tokens first.
 #pragma once
@@ -106,6 +107,7 @@ struct Mamba2Shape {
 
 // The carried states of an operation's rows. One state: the rows are consecutive tokens of one
 // sequence. As many as rows: row i is the next token of sequence i.
+// Each state is a whole buffer.
 using States = std::span<const View>;
 
 // A queue of operations with the threads or the device queue that runs them. One thread at a time.

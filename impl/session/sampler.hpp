@@ -27,7 +27,7 @@ class Sampler {
 public:
     explicit Sampler(const SamplingOptions& options) : options_(options), random_(options.seed) {}
 
-    // Throws Code::backend_error when the logits are not numbers.
+    // A NaN is never chosen. Throws Code::backend_error when no logit is a finite largest one.
     [[nodiscard]] std::int32_t sample(std::span<const float> logits);
 
 private:

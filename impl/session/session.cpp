@@ -55,6 +55,9 @@ void Session::score(std::span<const std::int32_t> ids, std::int64_t scored, std:
     check_prompt(ids);
     const auto tokens = static_cast<std::int64_t>(ids.size());
     const std::int64_t most = position_ > 0 ? tokens : tokens - 1;
+    if (most == 0) {
+        fail(Code::out_of_range, "the prompt is one token with none before it: nothing to score");
+    }
     if (scored < 1 || scored > most) {
         fail(Code::out_of_range, scored, " tokens to score; 1 to ", most,
              " have a token before them here");

@@ -40,6 +40,7 @@ struct StepBf16 {
 SIPO_INLINE std::uint16_t round_bf16(float value) {
     std::uint32_t bits = 0;
     std::memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffffU) > 0x7f800000U) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);
     return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
 }
 

@@ -61,7 +61,8 @@ void quantize_row(const float* in, std::int64_t count, std::int8_t* codes, Quant
         const Vec shift = splat(0x1.8p23F);
         std::int32_t sum = 0;
         for (std::int64_t i = 0; i < quant_block; i += width) {
-            const Vec shifted = fma(load(values + i), splat(inverse), shift);
+            // Rounded before the addition on every machine alike: no fused multiply-add.
+            const Vec shifted = load(values + i) * splat(inverse) + shift;
             std::int32_t bits[width];
             store_bits(bits, shifted);
             for (std::int64_t j = 0; j < width; ++j) {

@@ -71,8 +71,8 @@ TEST_P(Cuts, OfAConvolutionDoNotShow) {
             const View state = machine.whole(before);
             const Buffer& kernel = machine.table(weight);
             return {[=, &machine, &kernel](std::int64_t first, std::int64_t count) {
-                        machine->causal_conv_silu(x.row_range(first, count), kernel, nullptr, state,
-                                                  out.row_range(first, count));
+                        machine->causal_conv_silu(x.row_range(first, count), kernel, nullptr,
+                                                  {&state, 1}, out.row_range(first, count));
                     },
                     {out, state}};
         });

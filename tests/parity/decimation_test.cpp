@@ -60,7 +60,7 @@ protected:
             const auto& wish = wishes[static_cast<std::size_t>(layer)];
             const std::int64_t length = residual->rows();
             const LayerState of_layer = state.layer(layer);
-            model.block(layer).project(*stream, View(*residual), of_layer.conv_state, work);
+            model.block(layer).project(*stream, View(*residual), of_layer.conv(), work);
             LayerHook hook;
             Indices rows;
             if (wish.kept_tokens) {
@@ -80,8 +80,7 @@ protected:
                 }
                 result.kept = kept;
             }
-            model.block(layer).mix(*stream, length, hook, of_layer.ssm_state, View(*residual),
-                                   work);
+            model.block(layer).mix(*stream, length, hook, of_layer.ssm(), View(*residual), work);
         }
         const View last = View(*residual).row_range(residual->rows() - 1, 1);
         const backend::BufferPtr logits = stream->allocate(1, arch.vocab_size);

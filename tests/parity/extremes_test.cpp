@@ -27,8 +27,9 @@ protected:
         return run(
                    [&](Machine& machine) {
                        const View out = machine.tokens(1, x.cols);
+                       const View state = machine.whole(Values(1, x.cols));
                        machine->causal_conv_silu(machine.tokens(x), machine.table(weight), nullptr,
-                                                 machine.whole(Values(1, x.cols)), out);
+                                                 {&state, 1}, out);
                        return std::vector{machine.values(out)};
                    },
                    cpu_)
@@ -58,6 +59,12 @@ TEST_P(Extremes, SiluIsTheIdentityOrNothingFarFromZero) {
         // Below 1e-35 only the size counts.
         EXPECT_NEAR(y(0, c), wanted, tolerance * std::abs(wanted) + 1e-34) << "silu of " << x(0, c);
     }
+}
+
+TEST_P(Extremes, ANanDtGivesANanDelta) {
+    const Values delta = softplus(row_of({1.0F, std::nanf("")}));
+    EXPECT_FALSE(std::isnan(delta(0, 0)));
+    EXPECT_TRUE(std::isnan(delta(0, 1)));
 }
 
 TEST_P(Extremes, SoftplusIsTheIdentityOrTheExponentialFarFromZero) {
@@ -94,9 +101,9 @@ TEST_P(Extremes, AHugeDeltaForgetsTheStateEntirely) {
                 in.d = &machine.table(Values(1, deltas, 0.0F));
                 if (mamba1) {
                     const View z = machine.tokens(Values(1, channels, 100.0F));  // SiLU(100) = 100
-                    machine->selective_scan(in, z, state, y);
+                    machine->selective_scan(in, z, {&state, 1}, y);
                 } else {
-                    machine->head_scan(in, {1, channels, 1, states}, state, y);
+                    machine->head_scan(in, {1, channels, 1, states}, {&state, 1}, y);
                 }
                 return std::vector{machine.values(state), machine.values(y)};
             };

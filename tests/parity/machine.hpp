@@ -110,12 +110,8 @@ public:
             backend_->upload_table(values.rows, values.cols, values.data));
     }
     const Matrix& weights(const Values& values, DType type) {
-        std::vector<std::uint16_t> halves;
-        for (const float value : values.data) halves.push_back(float_to_bf16(value));
-        const auto bytes = type == DType::f32 ? std::as_bytes(std::span(values.data))
-                                              : std::as_bytes(std::span(halves));
         return *matrices_.emplace_back(
-            backend_->upload_matrix(values.rows, values.cols, type, bytes));
+            backend_->upload_matrix(values.rows, values.cols, type, stored(values, type)));
     }
     Values values(const View& view) {
         expect_fence(view);
@@ -125,6 +121,30 @@ public:
     }
 
 private:
+    template <typename Element>
+    static void append(std::vector<std::byte>& bytes, const Element& value) {
+        const auto raw = std::as_bytes(std::span(&value, 1));
+        bytes.insert(bytes.end(), raw.begin(), raw.end());
+    }
+
+    // The elements of a matrix as a container stores them.
+    static std::vector<std::byte> stored(const Values& values, DType type) {
+        std::vector<std::byte> bytes;
+        for (std::int64_t r = 0; r < values.rows; ++r) {
+            const std::span row(values.data.data() + r * values.cols,
+                                static_cast<std::size_t>(values.cols));
+            const std::size_t step = is_quantised(type) ? std::size_t{quant_block} : 1;
+            for (std::size_t k = 0; k < row.size(); k += step) {
+                const auto part = row.subspan(k, std::min(step, row.size() - k));
+                if (type == DType::f32) append(bytes, part[0]);
+                if (type == DType::bf16) append(bytes, float_to_bf16(part[0]));
+                if (type == DType::q8) append(bytes, quantize_q8(part));
+                if (type == DType::q4) append(bytes, quantize_q4(part));
+            }
+        }
+        return bytes;
+    }
+
     static constexpr float fence_value = 12345.0F;
     static constexpr std::int64_t left = 3;
     static constexpr std::int64_t right = 5;

@@ -38,7 +38,7 @@ protected:
     void for_matrices(const Check& check) {
         constexpr std::int64_t shapes[][2] = {{1, 1},   {5, 33}, {32, 64},
                                               {33, 80}, {80, 5}, {130, 531}};
-        for (const DType type : {DType::f32, DType::bf16}) {
+        for (const DType type : {DType::f32, DType::bf16, DType::q8, DType::q4}) {
             for (const std::int64_t tokens : token_counts) {
                 for (const auto& shape : shapes) {
                     SCOPED_TRACE(join(dtype_name(type), ", ", tokens, " tokens, ", shape[0], " x ",
@@ -83,7 +83,7 @@ TEST_P(Operations, MultiplyAddMatchesTheReference) {
 }
 
 TEST_P(Operations, EmbedTakesTheRowsAsTheyAre) {
-    for (const DType type : {DType::f32, DType::bf16}) {
+    for (const DType type : {DType::f32, DType::bf16, DType::q8, DType::q4}) {
         for_sizes([&](std::int64_t tokens, std::int64_t channels) {
             const Values table = random_(70, channels);
             const std::vector<std::int32_t> ids = random_.ids(tokens, table.rows);
@@ -135,8 +135,8 @@ TEST_P(Operations, ConvolutionMatchesTheReferenceAndMovesItsState) {
                     const View out = machine.tokens(tokens, channels);
                     const View state = machine.whole(before);
                     machine->causal_conv_silu(machine.tokens(in), machine.table(weight),
-                                              with_bias ? &machine.table(bias) : nullptr, state,
-                                              out);
+                                              with_bias ? &machine.table(bias) : nullptr,
+                                              {&state, 1}, out);
                     return std::vector{machine.values(out), machine.values(state)};
                 };
                 expect_parity(operation, tolerance);

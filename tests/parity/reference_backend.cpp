@@ -20,6 +20,7 @@ using backend::Mamba2Shape;
 using backend::Matrix;
 using backend::MatrixPtr;
 using backend::ScanInputs;
+using backend::States;
 using backend::StreamPtr;
 using backend::View;
 using Index = std::int64_t;
@@ -45,32 +46,68 @@ float element(const Buffer& table, Index row, Index col) {
     return static_cast<const ReferenceBuffer&>(table)(row, col);
 }
 
-// A matrix in float32. One uploaded as bf16 is multiplied with inputs rounded to bf16.
+// Row `row` of raw weights, as float32.
+std::vector<float> weights_of_row(std::span<const std::byte> raw, Index row, Index cols,
+                                  DType type) {
+    std::vector<float> values(at(cols));
+    const std::byte* from = raw.data() + at(row * row_bytes(type, cols));
+    for (Index k = 0; k < cols; ++k) {
+        const std::span one(&values[at(k)], 1);
+        if (type == DType::f32) {
+            std::memcpy(one.data(), from + 4 * k, 4);
+        } else if (type == DType::bf16) {
+            std::uint16_t bits = 0;
+            std::memcpy(&bits, from + 2 * k, 2);
+            one[0] = bf16_to_float(bits);
+        } else if (k % quant_block == 0) {
+            const std::span block(&values[at(k)], at(std::min(quant_block, cols - k)));
+            if (type == DType::q8) {
+                dequantize(reinterpret_cast<const BlockQ8*>(from)[k / quant_block], block);
+            } else {
+                dequantize(reinterpret_cast<const BlockQ4*>(from)[k / quant_block], block);
+            }
+        }
+    }
+    return values;
+}
+
+// A matrix in float32. One uploaded as bf16 is multiplied with inputs rounded to bf16; a quantised
+// one with inputs rounded, block by block, to a 127th of the block's largest.
 class ReferenceMatrix final : public Matrix {
 public:
     ReferenceMatrix(Index rows, Index cols, DType type, std::span<const std::byte> raw)
-        : Matrix(rows, cols), type_(type), values_(at(rows * cols)) {
-        for (std::size_t i = 0; i < values_.size(); ++i) {
-            if (type == DType::f32) {
-                std::memcpy(&values_[i], raw.data() + 4 * i, 4);
-            } else {
-                std::uint16_t bits = 0;
-                std::memcpy(&bits, raw.data() + 2 * i, 2);
-                values_[i] = bf16_to_float(bits);
-            }
+        : Matrix(rows, cols), type_(type) {
+        for (Index r = 0; r < rows; ++r) {
+            const std::vector<float> row = weights_of_row(raw, r, cols, type);
+            values_.insert(values_.end(), row.begin(), row.end());
         }
     }
     [[nodiscard]] float operator()(Index row, Index col) const {
         return values_[at(row * cols() + col)];
     }
-    [[nodiscard]] float as_input(float x) const {
-        return type_ == DType::bf16 ? bf16_to_float(float_to_bf16(x)) : x;
+    // Row `row` of `in` as this matrix multiplies it.
+    [[nodiscard]] std::vector<float> inputs(const View& in, Index row) const {
+        std::vector<float> values(at(cols()));
+        for (Index k = 0; k < cols(); ++k) values[at(k)] = element(in, row, k);
+        if (type_ == DType::bf16) {
+            for (float& x : values) x = bf16_to_float(float_to_bf16(x));
+        } else if (is_quantised(type_)) {
+            for (Index k = 0; k < cols(); k += quant_block) {
+                round_block(std::span(&values[at(k)], at(std::min(quant_block, cols() - k))));
+            }
+        }
+        return values;
     }
-    [[nodiscard]] Index bytes() const override {
-        return rows() * cols() * static_cast<Index>(dtype_size(type_));
-    }
+    [[nodiscard]] Index bytes() const override { return rows() * row_bytes(type_, cols()); }
 
 private:
+    static void round_block(std::span<float> block) {
+        float largest = 0.0F;
+        for (const float x : block) largest = std::max(largest, std::abs(x));
+        if (largest == 0.0F) return;
+        for (float& x : block) x = std::nearbyint(x * (127.0F / largest)) * (largest / 127.0F);
+    }
+
     DType type_;
     std::vector<float> values_;
 };
@@ -85,12 +122,11 @@ double silu(double x) { return x / (1.0 + std::exp(-x)); }
 
 double softplus(double x) { return x > 20.0 ? x : std::log1p(std::exp(x)); }
 
-// Σ_k in[row, k] · matrix[col, k]
-double dot_product(const View& in, Index row, const ReferenceMatrix& matrix, Index col) {
+// Σ_k inputs[k] · matrix[col, k]
+double dot_product(const std::vector<float>& inputs, const ReferenceMatrix& matrix, Index col) {
     double sum = 0.0;
     for (Index k = 0; k < matrix.cols(); ++k) {
-        sum += static_cast<double>(matrix.as_input(element(in, row, k))) *
-               static_cast<double>(matrix(col, k));
+        sum += static_cast<double>(inputs[at(k)]) * static_cast<double>(matrix(col, k));
     }
     return sum;
 }
@@ -157,23 +193,33 @@ public:
 
     void multiply(View in, const Matrix& matrix, View out) override {
         for (Index t = 0; t < out.rows; ++t) {
+            const std::vector<float> x = resolve(matrix).inputs(in, t);
             for (Index c = 0; c < out.cols; ++c) {
-                element(out, t, c) = static_cast<float>(dot_product(in, t, resolve(matrix), c));
+                element(out, t, c) = static_cast<float>(dot_product(x, resolve(matrix), c));
             }
         }
     }
 
     void multiply_add(View in, const Matrix& matrix, View residual) override {
         for (Index t = 0; t < residual.rows; ++t) {
+            const std::vector<float> x = resolve(matrix).inputs(in, t);
             for (Index c = 0; c < residual.cols; ++c) {
-                element(residual, t, c) = static_cast<float>(
-                    element(residual, t, c) + dot_product(in, t, resolve(matrix), c));
+                element(residual, t, c) = static_cast<float>(element(residual, t, c) +
+                                                             dot_product(x, resolve(matrix), c));
             }
         }
     }
 
-    void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, View state,
+    void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, States states,
                           View out) override {
+        if (states.size() > 1) {
+            for (Index t = 0; t < in.rows; ++t) {
+                causal_conv_silu(in.row_range(t, 1), weight, bias, states.subspan(at(t), 1),
+                                 out.row_range(t, 1));
+            }
+            return;
+        }
+        const View& state = states.front();
         const Index taps = weight.rows();
         const Index history = taps - 1;
         // The inputs with those before row 0 in front, so that row t reads t .. t + taps - 1.
@@ -196,9 +242,11 @@ public:
     void delta(View dt, const Matrix* dt_proj, const Buffer& bias, float low, float high,
                View out) override {
         for (Index t = 0; t < out.rows; ++t) {
+            std::vector<float> x;
+            if (dt_proj != nullptr) x = resolve(*dt_proj).inputs(dt, t);
             for (Index c = 0; c < out.cols; ++c) {
-                const double raw = dt_proj != nullptr ? dot_product(dt, t, resolve(*dt_proj), c)
-                                                      : element(dt, t, c);
+                const double raw =
+                    dt_proj != nullptr ? dot_product(x, resolve(*dt_proj), c) : element(dt, t, c);
                 const double value = softplus(raw + element(bias, 0, c));
                 element(out, t, c) = std::clamp(static_cast<float>(value), low, high);
             }
@@ -233,8 +281,9 @@ public:
         }
     }
 
-    void selective_scan(const ScanInputs& in, View z, View state, View y) override {
+    void selective_scan(const ScanInputs& in, View z, States states, View y) override {
         for (Index i = 0; i < y.rows; ++i) {
+            const View& state = states[at(states.size() == 1 ? 0 : i)];
             const Index t = visited_row(in.rows, i);
             for (Index c = 0; c < y.cols; ++c) {
                 const double x = element(in.x, t, c);
@@ -252,9 +301,10 @@ public:
         }
     }
 
-    void head_scan(const ScanInputs& in, const Mamba2Shape& shape, View state, View y) override {
+    void head_scan(const ScanInputs& in, const Mamba2Shape& shape, States states, View y) override {
         const Index heads_a_group = shape.n_heads / shape.n_groups;
         for (Index i = 0; i < y.rows; ++i) {
+            const View& state = states[at(states.size() == 1 ? 0 : i)];
             const Index t = visited_row(in.rows, i);
             for (Index head = 0; head < shape.n_heads; ++head) {
                 const double delta = filtered(element(in.delta, t, head), in.filter, head);
@@ -326,7 +376,7 @@ class ReferenceBackend final : public backend::Backend {
 public:
     MatrixPtr upload_matrix(Index rows, Index cols, DType type,
                             std::span<const std::byte> values) override {
-        if (type == DType::f16) fail(Code::unsupported, "the reference multiplies f32 and bf16");
+        if (type == DType::f16) fail(Code::unsupported, "the reference does not multiply f16");
         return std::make_unique<ReferenceMatrix>(rows, cols, type, values);
     }
 

@@ -104,9 +104,9 @@ std::vector<Values> scan_in_parts(const Scan& scan, const std::vector<std::int64
         in.c = part(c);
         const View out = y.row_range(first, count);
         if (scan.mamba1()) {
-            machine->selective_scan(in, part(z), state, out);
+            machine->selective_scan(in, part(z), {&state, 1}, out);
         } else {
-            machine->head_scan(in, scan.shape, state, out);
+            machine->head_scan(in, scan.shape, {&state, 1}, out);
         }
         first = end;
     }
@@ -261,6 +261,58 @@ TEST_P(BothScans, PassAFilteredTokenLikeOneThatIsNotVisited) {
         scan.rows = passing;
         expect_same_bits(filtered, state_after());
     });
+}
+
+// One token of each of several sequences at once, or each by itself: the same bits.
+std::vector<Values> scan_sequences(const Scan& scan, const std::vector<Values>& states,
+                                   bool together, Machine& machine) {
+    std::vector<View> carried;
+    for (const Values& state : states) carried.push_back(machine.whole(state));
+    const View y = machine.tokens(scan.visited(), scan.x.cols);
+    backend::ScanInputs in;
+    in.a = &machine.table(scan.a);
+    in.d = &machine.table(scan.d);
+    const View x = machine.tokens(scan.x);
+    const View delta = machine.tokens(scan.delta);
+    const View b = machine.tokens(scan.b);
+    const View c = machine.tokens(scan.c);
+    const View z = scan.mamba1() ? machine.tokens(scan.z) : View();
+    const std::int64_t step = together ? y.rows : 1;
+    for (std::int64_t first = 0; first < y.rows; first += step) {
+        const auto part = [&](const View& view) { return view.row_range(first, step); };
+        in.x = part(x);
+        in.delta = part(delta);
+        in.b = part(b);
+        in.c = part(c);
+        const backend::States own(carried.data() + first, static_cast<std::size_t>(step));
+        if (scan.mamba1()) {
+            machine->selective_scan(in, part(z), own, part(y));
+        } else {
+            machine->head_scan(in, scan.shape, own, part(y));
+        }
+    }
+    std::vector<Values> out{machine.values(y)};
+    for (const View& state : carried) out.push_back(machine.values(state));
+    return out;
+}
+
+TEST_P(Scans, OfManySequencesTogetherGiveWhatEachGivesAlone) {
+    constexpr std::int64_t sequences = 7;
+    for (const Scan& scan : {mamba1_scan(random_, sequences, 37, 16),
+                             mamba2_scan(random_, sequences, {4, 20, 2, 24})}) {
+        std::vector<Values> states;
+        for (std::int64_t i = 0; i < sequences; ++i) {
+            states.push_back(random_(scan.state.rows, scan.state.cols));
+        }
+        const auto run_as = [&](bool together) {
+            return run(
+                [&](Machine& machine) { return scan_sequences(scan, states, together, machine); },
+                cpu_);
+        };
+        const std::vector<Values> alone = run_as(false);
+        const std::vector<Values> together = run_as(true);
+        for (std::size_t i = 0; i < alone.size(); ++i) expect_same_bits(together[i], alone[i]);
+    }
 }
 
 }  // namespace
