@@ -1,4 +1,5 @@
 // Sessions: reading, scoring and state of one sequence.
+#include <algorithm>
 #include <deque>
 #include <vector>
 
@@ -51,7 +52,7 @@ sipo_status sipo_session_prefill_logits(sipo_session* session, const int32_t* id
                                         size_t last, float* logits, size_t capacity) {
     return with_session(session, [&](Session& target) {
         const auto tokens = require_array(ids, count, "ids");
-        check_count(last, "last");
+        in_range<std::size_t>(last, 1, std::max<std::size_t>(count, 1), "last");
         const std::size_t needed = checked_mul(last, vocab_size(target));
         require(logits, "logits");
         (void)wants_results(logits, capacity, needed, "logits");
@@ -95,6 +96,7 @@ sipo_status sipo_batch_decode(sipo_session* const* sessions, const int32_t* toke
 sipo_status sipo_session_logits(sipo_session* session, float* logits, size_t capacity,
                                 size_t* count) {
     return with_session(session, [&](const Session& target) {
+        require(count, "count");
         write_results(target.logits(), logits, capacity, count, "logits");
     });
 }

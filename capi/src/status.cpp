@@ -27,19 +27,40 @@ static_assert(same(Code::internal, SIPO_INTERNAL));
 
 bool continues_code_point(char byte) { return (static_cast<unsigned char>(byte) & 0xc0U) == 0x80U; }
 
+// Bytes of the code point at the start of a text that ends with NUL; 0 when they are not UTF-8.
+std::size_t code_point_length(const char* text) {
+    const auto first = static_cast<unsigned char>(text[0]);
+    if (first < 0x80) return 1;
+    if (first < 0xc2 || first > 0xf4) return 0;
+    const std::size_t length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    for (std::size_t i = 1; i < length; ++i) {
+        if (!continues_code_point(text[i])) return 0;
+    }
+    const auto second = static_cast<unsigned char>(text[1]);
+    const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
+    const bool no_character = (first == 0xed && second > 0x9f) || (first == 0xf4 && second > 0x8f);
+    return overlong || no_character ? 0 : length;
+}
+
+bool is_control(char byte) { return static_cast<unsigned char>(byte) < 0x20 || byte == 0x7f; }
+
 }  // namespace
 
+// Names and paths in a message may be anything: what is not UTF-8 becomes '?', a control character
+// becomes a space.
 void set_last_error(const char* message) noexcept {
-    std::size_t length = std::strlen(message);
-    if (length >= message_of_thread.size()) {
-        length = message_of_thread.size() - 1;
-        while (length > 0 && continues_code_point(message[length])) --length;
+    std::size_t used = 0;
+    while (*message != '\0') {
+        const std::size_t length = code_point_length(message);
+        const std::size_t bytes = length > 0 ? length : 1;
+        if (used + bytes >= message_of_thread.size()) break;
+        std::memcpy(&message_of_thread[used], message, bytes);
+        if (length == 0) message_of_thread[used] = '?';
+        if (is_control(*message)) message_of_thread[used] = ' ';
+        used += bytes;
+        message += bytes;
     }
-    for (std::size_t i = 0; i < length; ++i) {
-        const bool breaks_line = message[i] == '\n' || message[i] == '\r';
-        message_of_thread[i] = breaks_line ? ' ' : message[i];
-    }
-    message_of_thread[length] = '\0';
+    message_of_thread[used] = '\0';
 }
 
 const char* last_error() noexcept { return message_of_thread.data(); }

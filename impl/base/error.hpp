@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -37,6 +38,7 @@ private:
 template <typename... Parts>
 [[nodiscard]] std::string join(const Parts&... parts) {
     std::ostringstream out;
+    out.imbue(std::locale::classic());  // not the host's
     (out << ... << parts);
     return out.str();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "base/error.hpp"
@@ -25,10 +26,15 @@ std::int32_t Sampler::sample(std::span<const float> logits) {
 
 void Sampler::penalise_repetition() {
     if (options_.repetition_penalty == 1.0) return;
-    const auto penalty = static_cast<float>(options_.repetition_penalty);
+    const double penalty = options_.repetition_penalty;
+    constexpr double largest = std::numeric_limits<float>::max();
     for (const std::int32_t token : std::set(recent_.begin(), recent_.end())) {
         float& logit = logits_[static_cast<std::size_t>(token)];
-        logit = logit > 0.0F ? logit / penalty : logit * penalty;
+        const double exact = logit;
+        const double changed = exact > 0.0 ? exact / penalty : exact * penalty;
+        // A legal penalty must not make an infinity of a number.
+        if (!std::isfinite(logit)) continue;
+        logit = static_cast<float>(std::clamp(changed, -largest, largest));
     }
 }
 

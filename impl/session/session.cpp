@@ -29,12 +29,14 @@ Session::Session(std::shared_ptr<const OpenModel> model, SessionOptions options)
       backup_(*machinery_.stream, model_->architecture()) {}
 
 void Session::prefill(std::span<const std::int32_t> ids) {
+    begin_call();
     check_prompt(ids);
     read_prompt(ids, plan_for(static_cast<std::int64_t>(ids.size())), 1, [](std::int64_t, View) {});
 }
 
 void Session::prefill_logits(std::span<const std::int32_t> ids, std::int64_t last,
                              std::span<float> logits) {
+    begin_call();
     check_prompt(ids);
     const auto tokens = static_cast<std::int64_t>(ids.size());
     if (last < 1 || last > tokens) {
@@ -52,6 +54,7 @@ void Session::prefill_logits(std::span<const std::int32_t> ids, std::int64_t las
 }
 
 void Session::score(std::span<const std::int32_t> ids, std::int64_t scored, std::span<float> nll) {
+    begin_call();
     check_prompt(ids);
     const auto tokens = static_cast<std::int64_t>(ids.size());
     const std::int64_t most = position_ > 0 ? tokens : tokens - 1;
@@ -115,8 +118,8 @@ void Session::decode_together(std::span<Session* const> sessions,
 
 std::size_t Session::generate(const SamplingOptions& sampling, std::size_t max_tokens,
                               const TokenFn& on_token) {
+    begin_call();
     (void)logits();
-    cancelled_.store(false, std::memory_order_relaxed);
     Sampler sampler(sampling);
     TextStream text(model_->tokenizer());
     const std::int32_t end_of_text = model_->architecture().end_of_text;
@@ -127,8 +130,7 @@ std::size_t Session::generate(const SamplingOptions& sampling, std::size_t max_t
         if (generated + 1 == max_tokens) piece += text.finish();
         // Told before it is read, so that nobody waits for a step; read in any case, so that the
         // session stands behind every token it has told.
-        const bool stop = on_token && on_token(token, piece) != 0;
-        decode(token);
+        const bool stop = tell(on_token, token, piece);
         if (stop) {
             fail(Code::cancelled, "cancelled by the token callback after ", generated + 1,
                  " tokens");
@@ -139,6 +141,18 @@ std::size_t Session::generate(const SamplingOptions& sampling, std::size_t max_t
         }
     }
     return max_tokens;
+}
+
+bool Session::tell(const TokenFn& on_token, std::int32_t token, std::string_view text) {
+    bool stop = false;
+    try {
+        stop = on_token && on_token(token, text) != 0;
+    } catch (...) {
+        decode(token);
+        throw;
+    }
+    decode(token);
+    return stop;
 }
 
 void Session::reset() {
@@ -207,7 +221,6 @@ context::Plan Session::plan_for(std::int64_t tokens) const {
 
 void Session::read_prompt(std::span<const std::int32_t> ids, const context::Plan& plan,
                           std::int64_t last, const LogitsFn& on_logits) {
-    cancelled_.store(false, std::memory_order_relaxed);
     backup_.copy_from(*machinery_.stream, machinery_.state);
     try {
         run_prefill(ids, plan, last, on_logits);

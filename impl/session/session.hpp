@@ -64,6 +64,10 @@ public:
 private:
     using LogitsFn = std::function<void(std::int64_t first, backend::View logits)>;
 
+    // First of all in a call that can be cancelled: what was cancelled before is over.
+    void begin_call() noexcept { cancelled_.store(false, std::memory_order_relaxed); }
+    // Tells the token and reads it, also when the callback throws; whether it asks to stop.
+    [[nodiscard]] bool tell(const TokenFn& on_token, std::int32_t token, std::string_view text);
     void check_usable() const;
     void check_prompt(std::span<const std::int32_t> ids) const;
     void check_token(std::int32_t id, std::int64_t index) const;

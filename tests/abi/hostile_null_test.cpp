@@ -39,6 +39,12 @@ TEST_F(HostileNull, IsRefusedByImport) {
     REFUSED(sipo_import(from.c_str(), nullptr, o), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_import("", "out.sipo", o), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_import(from.c_str(), "", o), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_quantize(nullptr, "out.sipo", o), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_quantize(from.c_str(), nullptr, o), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_write_preset(nullptr, "out.sipo", o), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_write_preset("mamba-130m", nullptr, o), SIPO_INVALID_ARGUMENT);
+    REFUSED_SAYING(sipo_write_preset("gpt-2", "out.sipo", o), SIPO_NOT_FOUND, "gpt-2",
+                   "mamba-130m");
 }
 
 TEST_F(HostileNull, IsRefusedByModelOptions) {
@@ -207,6 +213,10 @@ TEST_F(HostileNull, IsRefusedByPrompts) {
     REFUSED(sipo_session_score(s, nullptr, 8, 1, &nll), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_session_score(s, in, 8, 1, nullptr), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_session_decode(nullptr, 1), SIPO_INVALID_ARGUMENT);
+    sipo_session* const batch[] = {s, nullptr};
+    REFUSED(sipo_batch_decode(nullptr, in, 1), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_batch_decode(batch, nullptr, 1), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_batch_decode(batch, in, 2), SIPO_INVALID_ARGUMENT);
     EXPECT_EQ(position_of(session), 0);
     EXPECT_EQ(nll, -7.0F);
     EXPECT_EQ(std::count(logits.begin(), logits.end(), -7.0F), 4096);

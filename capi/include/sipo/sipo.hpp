@@ -179,7 +179,9 @@ inline std::string version() { return sipo_version_string(); }
 enum class Weights : std::int32_t {
     automatic = SIPO_WEIGHTS_AUTO,
     f32 = SIPO_WEIGHTS_F32,
-    bf16 = SIPO_WEIGHTS_BF16
+    bf16 = SIPO_WEIGHTS_BF16,
+    q8 = SIPO_WEIGHTS_Q8,
+    q4 = SIPO_WEIGHTS_Q4
 };
 
 /* How tensors lie in a .sipo file; see SIPO_STORE_*. Since 0.1. */
@@ -252,6 +254,23 @@ inline void import_checkpoint(const std::string& directory, const std::string& o
                               const ImportOptions& options = ImportOptions()) {
     const detail::Call call;
     call.check(sipo_import(directory.c_str(), output.c_str(), options.get()));
+}
+
+/* Writes a model with f32 or bf16 weights again with q8 (the default) or q4 ones; see
+ * sipo_quantize(). Errors: as import_checkpoint(); SIPO_UNSUPPORTED when they are quantised
+ * already. Since 0.1. */
+inline void quantize(const std::string& path, const std::string& output,
+                     const ImportOptions& options = ImportOptions()) {
+    const detail::Call call;
+    call.check(sipo_quantize(path.c_str(), output.c_str(), options.get()));
+}
+
+/* Writes a model of random weights in the shape of a public one, such as "mamba-130m"; see
+ * sipo_write_preset(). Errors: SIPO_NOT_FOUND names the presets. Since 0.1. */
+inline void write_preset(const std::string& preset, const std::string& output,
+                         const ImportOptions& options = ImportOptions()) {
+    const detail::Call call;
+    call.check(sipo_write_preset(preset.c_str(), output.c_str(), options.get()));
 }
 
 /* Options of Model::open(). Defaults: backend "auto", all processors for loading, silent.
@@ -798,6 +817,21 @@ private:
     std::size_t vocab_size_ = 0;
     detail::Owner<sipo_session, &sipo_session_free> session_;
 };
+
+/* Reads one token in each of several different sessions of one model, in one pass over the weights;
+ * see sipo_batch_decode(). Errors: SIPO_INVALID_ARGUMENT when the lists differ in length or a
+ * session is of another model, SIPO_INVALID_STATE when a session stands twice or is in use. Since
+ * 0.1. */
+inline void batch_decode(const std::vector<Session*>& sessions,
+                         const std::vector<std::int32_t>& tokens) {
+    std::vector<sipo_session*> handles;
+    for (const Session* session : sessions) {
+        handles.push_back(session != nullptr ? session->get() : nullptr);
+    }
+    const bool same_length = handles.size() == tokens.size();
+    detail::check(
+        sipo_batch_decode(handles.data(), same_length ? tokens.data() : nullptr, handles.size()));
+}
 
 }  // namespace sipo
 
