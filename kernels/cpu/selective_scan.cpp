@@ -82,26 +82,35 @@ SIPO_INLINE void scan_channels(const ScanArgs& args, std::int64_t ch, Load load_
     }
 }
 
-template <typename States, bool filtered>
-void scan_range(const ScanArgs& args, std::int64_t first, std::int64_t last) {
-    std::int64_t ch = first;
-    for (; ch + width <= last; ch += width) {
-        scan_channels<States, filtered>(args, ch, load, store);
+// Whether any of the channels ch .. ch + count - 1 has its Δ changed: few have, so most vectors of
+// channels are spared the filter.
+SIPO_INLINE bool is_filtered(const ScanArgs& args, std::int64_t ch, std::int64_t count) {
+    if (args.threshold == nullptr) return false;
+    for (std::int64_t i = ch; i < ch + count; ++i) {
+        if (args.threshold[i] >= 0.0F || args.scale[i] != 1.0F) return true;
     }
-    const std::int64_t rest = last - ch;
-    if (rest > 0) {
-        scan_channels<States, filtered>(
-            args, ch, [rest](const float* from) { return load_part(from, rest); },
-            [rest](float* to, Vec v) { store_part(to, v, rest); });
+    return false;
+}
+
+template <typename States, typename Load, typename Store>
+SIPO_INLINE void scan_vector(const ScanArgs& args, std::int64_t ch, std::int64_t count,
+                             Load load_at, Store store_at) {
+    if (is_filtered(args, ch, count)) {
+        scan_channels<States, true>(args, ch, load_at, store_at);
+    } else {
+        scan_channels<States, false>(args, ch, load_at, store_at);
     }
 }
 
 template <typename States>
-void scan_states(const ScanArgs& args, std::int64_t first, std::int64_t last) {
-    if (args.threshold != nullptr) {
-        scan_range<States, true>(args, first, last);
-    } else {
-        scan_range<States, false>(args, first, last);
+void scan_range(const ScanArgs& args, std::int64_t first, std::int64_t last) {
+    std::int64_t ch = first;
+    for (; ch + width <= last; ch += width) scan_vector<States>(args, ch, width, load, store);
+    const std::int64_t rest = last - ch;
+    if (rest > 0) {
+        scan_vector<States>(
+            args, ch, rest, [rest](const float* from) { return load_part(from, rest); },
+            [rest](float* to, Vec v) { store_part(to, v, rest); });
     }
 }
 
@@ -109,9 +118,9 @@ void scan_states(const ScanArgs& args, std::int64_t first, std::int64_t last) {
 
 void selective_scan(const ScanArgs& args, std::int64_t first, std::int64_t last) {
     if (args.d_state == 16) {
-        scan_states<FixedStates<16>>(args, first, last);
+        scan_range<FixedStates<16>>(args, first, last);
     } else {
-        scan_states<DynamicStates>(args, first, last);
+        scan_range<DynamicStates>(args, first, last);
     }
 }
 
