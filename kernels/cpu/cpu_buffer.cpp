@@ -26,14 +26,14 @@ std::unique_ptr<std::byte[], FreeDeleter> allocate_bytes(std::int64_t bytes) {
         fail(Code::out_of_memory, "cannot allocate ", bytes, " bytes; the machine has ",
              physical_memory());
     }
-    const bool large = bytes >= 2 * huge_page;
+    const bool large = bytes >= huge_page / 2;
     const std::int64_t alignment = large ? huge_page : cache_line;
     const std::int64_t rounded = round_up(bytes > 0 ? bytes : 1, alignment);
     void* memory =
         std::aligned_alloc(static_cast<std::size_t>(alignment), static_cast<std::size_t>(rounded));
     if (memory == nullptr) fail(Code::out_of_memory, "cannot allocate ", bytes, " bytes");
     if (large) madvise(memory, static_cast<std::size_t>(rounded), MADV_HUGEPAGE);
-    std::memset(memory, 0, static_cast<std::size_t>(rounded));
+    std::memset(memory, 0, static_cast<std::size_t>(bytes));
     return std::unique_ptr<std::byte[], FreeDeleter>(static_cast<std::byte*>(memory));
 }
 
