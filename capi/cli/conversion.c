@@ -2,7 +2,9 @@
 
 #include <stdio.h>
 
+#include "clock.h"
 #include "json.h"
+#include "progress.h"
 #include "report.h"
 
 Conversion conversion_defaults(int64_t weights) {
@@ -24,8 +26,8 @@ Option conversion_threads_option(Conversion* conversion) {
     return option;
 }
 
-sipo_status conversion_set_options(const Conversion* conversion, Progress* progress,
-                                   sipo_import_options* options) {
+static sipo_status set_options(const Conversion* conversion, Progress* progress,
+                               sipo_import_options* options) {
     sipo_status status = sipo_import_options_set_weights(options, (int32_t)conversion->weights);
     if (status == SIPO_OK) {
         status = sipo_import_options_set_store(options, (int32_t)conversion->store);
@@ -42,14 +44,33 @@ sipo_status conversion_set_options(const Conversion* conversion, Progress* progr
     return status;
 }
 
-void conversion_report(const Command* command, const char* output, double seconds) {
+sipo_status conversion_run(const Command* command, const char* doing, const char* units,
+                           Convert convert, const Conversion* conversion) {
+    Progress progress;
+    progress_begin(&progress, doing, units, args_silent(command));
+    sipo_import_options* options = NULL;
+    sipo_status status = sipo_import_options_create(&options);
+    if (status == SIPO_OK) status = set_options(conversion, &progress, options);
+    if (status == SIPO_OK) status = convert(conversion->from, conversion->output, options);
+    progress_clear(&progress);
+    sipo_import_options_free(options);
+    return status;
+}
+
+int conversion_run_and_report(const Command* command, const char* doing, Convert convert,
+                              const Conversion* conversion) {
+    const double started = clock_seconds();
+    const sipo_status status = conversion_run(command, doing, "bytes", convert, conversion);
+    if (status != SIPO_OK) return report_status(command->name, status);
+    const double seconds = clock_seconds() - started;
     if (command->json) {
         Json json = {.out = stdout};
         json_begin_object(&json, NULL);
-        json_string(&json, "output", output);
+        json_string(&json, "output", conversion->output);
         json_real(&json, "seconds", seconds);
         json_end_object(&json);
     } else if (!command->quiet) {
-        printf("Wrote %s in %.1f s.\n", output, seconds);
+        printf("Wrote %s in %.1f s.\n", conversion->output, seconds);
     }
+    return exit_ok;
 }

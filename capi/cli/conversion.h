@@ -5,22 +5,30 @@
 #include <sipo/sipo.h>
 
 #include "args.h"
-#include "progress.h"
 
 typedef struct {
+    const char* from; /* a directory, a file or a preset */
+    const char* output;
     int64_t weights;         /* SIPO_WEIGHTS_* */
     int64_t store;           /* SIPO_STORE_* */
     int64_t training_length; /* NOT_GIVEN: the library's default */
     int64_t threads;
 } Conversion;
 
+/* sipo_import(), sipo_quantize() or sipo_write_preset(). */
+typedef sipo_status (*Convert)(const char* from, const char* output,
+                               const sipo_import_options* options);
+
 Conversion conversion_defaults(int64_t weights);
 Option conversion_store_option(Conversion* conversion);
 Option conversion_threads_option(Conversion* conversion);
 
-sipo_status conversion_set_options(const Conversion* conversion, Progress* progress,
-                                   sipo_import_options* options);
+/* Converts with a progress bar named `doing` that counts `units`. */
+sipo_status conversion_run(const Command* command, const char* doing, const char* units,
+                           Convert convert, const Conversion* conversion);
 
-void conversion_report(const Command* command, const char* output, double seconds);
+/* The same, and says what was written; the exit code. */
+int conversion_run_and_report(const Command* command, const char* doing, Convert convert,
+                              const Conversion* conversion);
 
 #endif /* SIPO_CLI_CONVERSION_H_ */

@@ -9,23 +9,9 @@
 #include <unistd.h>
 
 #include "loading.h"
-#include "progress.h"
 #include "report.h"
 
 enum { longest_path = 4096 };
-
-static sipo_status write_preset(const Command* command, const char* preset,
-                                const Conversion* conversion, const char* path) {
-    Progress progress;
-    progress_begin(&progress, "making weights", "tensors", args_silent(command));
-    sipo_import_options* options = NULL;
-    sipo_status status = sipo_import_options_create(&options);
-    if (status == SIPO_OK) status = conversion_set_options(conversion, &progress, options);
-    if (status == SIPO_OK) status = sipo_write_preset(preset, path, options);
-    progress_clear(&progress);
-    sipo_import_options_free(options);
-    return status;
-}
 
 int preset_open(const Command* command, const char* preset, const Conversion* conversion,
                 sipo_model** model) {
@@ -39,7 +25,12 @@ int preset_open(const Command* command, const char* preset, const Conversion* co
                               strerror(errno));
     }
     (void)snprintf(path, sizeof path, "%s/model.sipo", folder);
-    int code = report_status(command->name, write_preset(command, preset, conversion, path));
+    Conversion to_file = *conversion;
+    to_file.from = preset;
+    to_file.output = path;
+    const sipo_status status =
+        conversion_run(command, "making weights", "tensors", sipo_write_preset, &to_file);
+    int code = report_status(command->name, status);
     if (code == exit_ok) code = load_model(command, path, conversion->threads, model);
     (void)unlink(path);
     (void)rmdir(folder);
