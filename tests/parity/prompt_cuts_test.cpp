@@ -68,5 +68,13 @@ TEST_P(PromptCuts, DoNotShowWithDeciMamba) {
     expect_same_bits_with(options);
 }
 
+TEST_P(PromptCuts, DoNotShowInSmallerWeights) {
+    for (const DType weights : {DType::bf16, DType::q8, DType::q4}) {
+        SCOPED_TRACE(dtype_name(weights));
+        model_ = open_checkpoint(GetParam(), weights);
+        expect_same_bits_with({});
+    }
+}
+
 }  // namespace
 }  // namespace sipo::parity
