@@ -9,10 +9,18 @@ namespace sipo {
 OpenModel::OpenModel(const std::filesystem::path& path, const OpenOptions& options)
     : OpenModel(Container::open(path), options) {}
 
+// A vocabulary of 50,000 takes as long to read as the weights of 130 M parameters, so both go at
+// once.
 OpenModel::OpenModel(const Container& container, const OpenOptions& options)
+    : OpenModel(container, options, std::async([json = container.tokenizer_json()] {
+                    return Tokenizer::from_json(json);
+                })) {}
+
+OpenModel::OpenModel(const Container& container, const OpenOptions& options,
+                     std::future<Tokenizer> tokenizer)
     : model_(container, backend::make_backend(options.backend), resolve_threads(options.threads),
              options.progress),
-      tokenizer_(Tokenizer::from_json(container.tokenizer_json())),
+      tokenizer_(tokenizer.get()),
       provenance_(container.provenance()),
       profile_names_(container.profile_names()),
       log_(options.log) {

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -49,6 +50,8 @@ public:
 
 private:
     OpenModel(const Container& container, const OpenOptions& options);
+    OpenModel(const Container& container, const OpenOptions& options,
+              std::future<Tokenizer> tokenizer);
 
     Model model_;
     Tokenizer tokenizer_;
