@@ -12,8 +12,8 @@
 namespace sipo {
 
 struct ImportOptions {
-    // Type of the matrices: f32, bf16, q8 or q4; other tensors follow stored_type(). When not given:
-    // bf16 if the matrices of the checkpoint have two bytes an element, else f32.
+    // Type of the matrices: f32, bf16, q8 or q4; other tensors follow stored_type(). When not
+    // given: bf16 if the matrices of the checkpoint have two bytes an element, else f32.
     std::optional<DType> weights = {};
     Store store = Store::zstd;
     int threads = 1;

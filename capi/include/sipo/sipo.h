@@ -62,13 +62,14 @@ extern "C" {
 #define SIPO_VERSION_MAJOR 0
 #define SIPO_VERSION_MINOR 1
 #define SIPO_VERSION_PATCH 0
-#define SIPO_VERSION_NUMBER (SIPO_VERSION_MAJOR * 10000 + SIPO_VERSION_MINOR * 100 + SIPO_VERSION_PATCH)
+#define SIPO_VERSION_NUMBER \
+    (SIPO_VERSION_MAJOR * 10000 + SIPO_VERSION_MINOR * 100 + SIPO_VERSION_PATCH)
 
 /* Version of the library that runs, as SIPO_VERSION_NUMBER. Since 0.1. */
 SIPO_API int32_t sipo_version_number(void);
 
 /* The same as text, "0.1.0"; static storage. Since 0.1. */
-SIPO_API const char *sipo_version_string(void);
+SIPO_API const char* sipo_version_string(void);
 
 /* ---- Status ---------------------------------------------------------------------------------- */
 
@@ -80,22 +81,22 @@ enum {
     SIPO_OUT_OF_RANGE = 110,     /* a number outside its legal range, NaN included */
     SIPO_INVALID_STATE = 120,    /* not now: logits before a token, a session in use elsewhere */
     SIPO_BUFFER_TOO_SMALL = 130,
-    SIPO_NOT_FOUND = 200,        /* no such file, calibration profile or token */
+    SIPO_NOT_FOUND = 200, /* no such file, calibration profile or token */
     SIPO_IO_ERROR = 210,
     SIPO_CORRUPT_FILE = 300,
-    SIPO_UNSUPPORTED = 310,      /* well-formed, but not something this version runs */
+    SIPO_UNSUPPORTED = 310, /* well-formed, but not something this version runs */
     SIPO_OUT_OF_MEMORY = 400,
-    SIPO_BACKEND_ERROR = 410,    /* the device or its driver failed */
-    SIPO_CANCELLED = 500,        /* by a callback or by sipo_session_cancel() */
-    SIPO_INTERNAL = 900          /* a defect of this library; please report it */
+    SIPO_BACKEND_ERROR = 410, /* the device or its driver failed */
+    SIPO_CANCELLED = 500,     /* by a callback or by sipo_session_cancel() */
+    SIPO_INTERNAL = 900       /* a defect of this library; please report it */
 };
 
 /* Name of a status ("SIPO_OUT_OF_RANGE"); static storage, never NULL. Since 0.1. */
-SIPO_API const char *sipo_status_name(sipo_status status);
+SIPO_API const char* sipo_status_name(sipo_status status);
 
 /* One line about the last call of this thread that failed; empty if none did. Valid until the next
  * failing call of the same thread. Since 0.1. */
-SIPO_API const char *sipo_last_error_message(void);
+SIPO_API const char* sipo_last_error_message(void);
 
 /* ---- Objects and callbacks ------------------------------------------------------------------- */
 
@@ -110,16 +111,16 @@ typedef struct sipo_calibration_options sipo_calibration_options;
 
 /* Progress of long work: `done` of `total` units (tokens in a prefill, bytes in an import, layers
  * times sequences in a calibration). Nonzero cancels. Since 0.1. */
-typedef int (*sipo_progress_fn)(void *user, uint64_t done, uint64_t total);
+typedef int (*sipo_progress_fn)(void* user, uint64_t done, uint64_t total);
 
 /* A generated token and the text that it completes: whole code points, `text_length` bytes, not
  * NUL-terminated, possibly none; valid during the call. A sequence of bytes that is not UTF-8 comes
  * as U+FFFD. Nonzero stops the generation. Since 0.1. */
-typedef int (*sipo_token_fn)(void *user, int32_t token, const char *text, size_t text_length);
+typedef int (*sipo_token_fn)(void* user, int32_t token, const char* text, size_t text_length);
 
 /* A line for the host's log. Levels: 1 error, 2 warning, 3 information. The return is ignored.
  * Since 0.1. */
-typedef int (*sipo_log_fn)(void *user, int32_t level, const char *message, size_t length);
+typedef int (*sipo_log_fn)(void* user, int32_t level, const char* message, size_t length);
 
 /* The longest array or text a call takes: 2^40 elements. Since 0.1. */
 #define SIPO_MAX_COUNT ((int64_t)1 << 40)
@@ -144,22 +145,22 @@ enum {
 
 /* Options of sipo_import(); defaults: SIPO_WEIGHTS_AUTO, SIPO_STORE_ZSTD, all processors.
  * Since 0.1. */
-SIPO_API sipo_status sipo_import_options_create(sipo_import_options **options);
-SIPO_API void sipo_import_options_free(sipo_import_options *options);
+SIPO_API sipo_status sipo_import_options_create(sipo_import_options** options);
+SIPO_API void sipo_import_options_free(sipo_import_options* options);
 /* One of SIPO_WEIGHTS_*. Since 0.1. */
-SIPO_API sipo_status sipo_import_options_set_weights(sipo_import_options *options, int32_t weights);
+SIPO_API sipo_status sipo_import_options_set_weights(sipo_import_options* options, int32_t weights);
 /* One of SIPO_STORE_*. Since 0.1. */
-SIPO_API sipo_status sipo_import_options_set_store(sipo_import_options *options, int32_t store);
+SIPO_API sipo_status sipo_import_options_set_store(sipo_import_options* options, int32_t store);
 /* 1 to 256; 0 takes as many as the process may use. Since 0.1. */
-SIPO_API sipo_status sipo_import_options_set_threads(sipo_import_options *options, int32_t threads);
+SIPO_API sipo_status sipo_import_options_set_threads(sipo_import_options* options, int32_t threads);
 /* Length in tokens that the model was trained with: 1 to 2^31-1. The default is config.json's
  * "training_length", which the public checkpoints lack, else 2048. It is DeciMamba's default capacity
  * and the usual length of a calibration sequence. Since 0.1. */
-SIPO_API sipo_status sipo_import_options_set_training_length(sipo_import_options *options,
+SIPO_API sipo_status sipo_import_options_set_training_length(sipo_import_options* options,
                                                              int64_t tokens);
 /* Progress in bytes of weights; `fn` may be NULL. Since 0.1. */
-SIPO_API sipo_status sipo_import_options_set_progress(sipo_import_options *options,
-                                                      sipo_progress_fn fn, void *user);
+SIPO_API sipo_status sipo_import_options_set_progress(sipo_import_options* options,
+                                                      sipo_progress_fn fn, void* user);
 
 /* Converts a Hugging Face directory (config.json, model.safetensors or its shards with their index,
  * tokenizer.json; Mamba-1 or Mamba-2; f32, f16 or bf16) into a .sipo file. The output appears only
@@ -169,50 +170,50 @@ SIPO_API sipo_status sipo_import_options_set_progress(sipo_import_options *optio
  *   options      NULL for the defaults
  * Errors: SIPO_NOT_FOUND, SIPO_IO_ERROR, SIPO_CORRUPT_FILE, SIPO_UNSUPPORTED (which tensor or field),
  * SIPO_CANCELLED. Since 0.1. */
-SIPO_API sipo_status sipo_import(const char *directory, const char *output,
-                                 const sipo_import_options *options);
+SIPO_API sipo_status sipo_import(const char* directory, const char* output,
+                                 const sipo_import_options* options);
 
 /* Writes the model at `path`, whose weights are f32 or bf16, to `output` with the quantised weights of the
  * options: SIPO_WEIGHTS_Q8 (also for SIPO_WEIGHTS_AUTO) or SIPO_WEIGHTS_Q4. Tokenizer and calibration
  * profiles go along.
  *   options  NULL for the defaults; a training length has no effect here
  * Errors: as sipo_import(); SIPO_UNSUPPORTED when the weights are quantised already. Since 0.1. */
-SIPO_API sipo_status sipo_quantize(const char *path, const char *output,
-                                   const sipo_import_options *options);
+SIPO_API sipo_status sipo_quantize(const char* path, const char* output,
+                                   const sipo_import_options* options);
 
 /* Writes a model of random weights in the shape of a public one, for measuring speed: "mamba-130m",
  * "mamba-370m", "mamba-790m", "mamba-1.4b", "mamba-2.8b", "mamba2-130m", "mamba2-370m", "mamba2-780m",
  * "mamba2-1.3b" or "mamba2-2.7b". Its tokenizer has a token for each byte.
  *   options  NULL for the defaults; SIPO_WEIGHTS_AUTO is bf16 here
  * Errors: SIPO_NOT_FOUND names the presets, SIPO_IO_ERROR, SIPO_CANCELLED. Since 0.1. */
-SIPO_API sipo_status sipo_write_preset(const char *preset, const char *output,
-                                       const sipo_import_options *options);
+SIPO_API sipo_status sipo_write_preset(const char* preset, const char* output,
+                                       const sipo_import_options* options);
 
 /* ---- Model ----------------------------------------------------------------------------------- */
 
 /* Options of sipo_model_open(); defaults: backend "auto", all processors for loading, silent.
  * Since 0.1. */
-SIPO_API sipo_status sipo_model_options_create(sipo_model_options **options);
-SIPO_API void sipo_model_options_free(sipo_model_options *options);
+SIPO_API sipo_status sipo_model_options_create(sipo_model_options** options);
+SIPO_API void sipo_model_options_free(sipo_model_options* options);
 /* Where the model computes: "auto" or "cpu". SIPO_NOT_FOUND names the ones there are. Since 0.1. */
-SIPO_API sipo_status sipo_model_options_set_backend(sipo_model_options *options, const char *name);
+SIPO_API sipo_status sipo_model_options_set_backend(sipo_model_options* options, const char* name);
 /* Threads that load the file: 1 to 256; 0 takes as many as the process may use. Since 0.1. */
-SIPO_API sipo_status sipo_model_options_set_threads(sipo_model_options *options, int32_t threads);
+SIPO_API sipo_status sipo_model_options_set_threads(sipo_model_options* options, int32_t threads);
 /* Progress of loading in bytes of weights; `fn` may be NULL. Since 0.1. */
-SIPO_API sipo_status sipo_model_options_set_progress(sipo_model_options *options,
-                                                     sipo_progress_fn fn, void *user);
+SIPO_API sipo_status sipo_model_options_set_progress(sipo_model_options* options,
+                                                     sipo_progress_fn fn, void* user);
 /* Where the model and its sessions write log lines, possibly from several threads at once; NULL for
  * silence. `user` must outlive them. Since 0.1. */
-SIPO_API sipo_status sipo_model_options_set_log(sipo_model_options *options, sipo_log_fn fn,
-                                                void *user);
+SIPO_API sipo_status sipo_model_options_set_log(sipo_model_options* options, sipo_log_fn fn,
+                                                void* user);
 
 /* Opens a .sipo file. The file is checked before it is believed and may be replaced or removed
  * afterwards.
  * Errors: SIPO_NOT_FOUND, SIPO_IO_ERROR, SIPO_CORRUPT_FILE, SIPO_UNSUPPORTED (a newer format),
  * SIPO_BACKEND_ERROR, SIPO_CANCELLED. Since 0.1. */
-SIPO_API sipo_status sipo_model_open(const char *path, const sipo_model_options *options,
-                                     sipo_model **model);
-SIPO_API void sipo_model_free(sipo_model *model);
+SIPO_API sipo_status sipo_model_open(const char* path, const sipo_model_options* options,
+                                     sipo_model** model);
+SIPO_API void sipo_model_free(sipo_model* model);
 
 /* Facts about a model that are whole numbers. Since 0.1. */
 enum {
@@ -223,14 +224,14 @@ enum {
     SIPO_MODEL_VOCAB_SIZE = 140,     /* length of the logits; may exceed the tokenizer's */
     SIPO_MODEL_DELTA_CHANNELS = 150, /* per layer: d_inner in Mamba-1, heads in Mamba-2 */
     SIPO_MODEL_TRAINING_LENGTH = 160,
-    SIPO_MODEL_END_OF_TEXT = 170,    /* token id */
+    SIPO_MODEL_END_OF_TEXT = 170, /* token id */
     SIPO_MODEL_PARAMETERS = 180,
-    SIPO_MODEL_WEIGHT_BYTES = 190,   /* held in memory by the model */
-    SIPO_MODEL_STATE_BYTES = 200,    /* recurrent state of one session */
-    SIPO_MODEL_PROFILES = 210        /* calibration profiles in the file */
+    SIPO_MODEL_WEIGHT_BYTES = 190, /* held in memory by the model */
+    SIPO_MODEL_STATE_BYTES = 200,  /* recurrent state of one session */
+    SIPO_MODEL_PROFILES = 210      /* calibration profiles in the file */
 };
-SIPO_API sipo_status sipo_model_get_integer(const sipo_model *model, int32_t property,
-                                            int64_t *value);
+SIPO_API sipo_status sipo_model_get_integer(const sipo_model* model, int32_t property,
+                                            int64_t* value);
 
 /* Facts about a model that are text. Since 0.1. */
 enum {
@@ -239,43 +240,43 @@ enum {
     SIPO_MODEL_BACKEND = 1020,      /* where it runs, such as "cpu (avx512)" */
     SIPO_MODEL_SOURCE = 1030        /* the checkpoint that it was imported from */
 };
-SIPO_API sipo_status sipo_model_get_text(const sipo_model *model, int32_t property, char *text,
-                                         size_t capacity, size_t *length);
+SIPO_API sipo_status sipo_model_get_text(const sipo_model* model, int32_t property, char* text,
+                                         size_t capacity, size_t* length);
 
 /* Name of the calibration profile number `index`, 0 to SIPO_MODEL_PROFILES - 1. Since 0.1. */
-SIPO_API sipo_status sipo_model_profile_name(const sipo_model *model, int64_t index, char *name,
-                                             size_t capacity, size_t *length);
+SIPO_API sipo_status sipo_model_profile_name(const sipo_model* model, int64_t index, char* name,
+                                             size_t capacity, size_t* length);
 
 /* Text to token ids. Added and special tokens that stand in the text are recognised; nothing is
  * added. Bytes that are not UTF-8 count as U+FFFD.
  *   ids  [capacity] out; at most one id a byte, so a capacity of `text_length` suffices
  *        (normalisation can lengthen rare code points threefold)
  * Since 0.1. */
-SIPO_API sipo_status sipo_model_tokenize(const sipo_model *model, const char *text,
-                                         size_t text_length, int32_t *ids, size_t capacity,
-                                         size_t *count);
+SIPO_API sipo_status sipo_model_tokenize(const sipo_model* model, const char* text,
+                                         size_t text_length, int32_t* ids, size_t capacity,
+                                         size_t* count);
 
 /* Token ids to text, special tokens included. Errors: SIPO_OUT_OF_RANGE for an id outside
  * 0 to SIPO_MODEL_VOCAB_SIZE - 1. Since 0.1. */
-SIPO_API sipo_status sipo_model_detokenize(const sipo_model *model, const int32_t *ids,
-                                           size_t count, char *text, size_t capacity,
-                                           size_t *length);
+SIPO_API sipo_status sipo_model_detokenize(const sipo_model* model, const int32_t* ids,
+                                           size_t count, char* text, size_t capacity,
+                                           size_t* length);
 
 /* ---- Calibration (LongMamba) ------------------------------------------------------------------ */
 
 /* Options of sipo_calibrate(); defaults: no clamp, all processors. Since 0.1. */
-SIPO_API sipo_status sipo_calibration_options_create(sipo_calibration_options **options);
-SIPO_API void sipo_calibration_options_free(sipo_calibration_options *options);
+SIPO_API sipo_status sipo_calibration_options_create(sipo_calibration_options** options);
+SIPO_API void sipo_calibration_options_free(sipo_calibration_options* options);
 /* Share C of the largest Δ that are clamped to the smallest of them, 0 (off) to below 1; the published
  * code takes .05 to .20. Since 0.1. */
-SIPO_API sipo_status sipo_calibration_options_set_clamp(sipo_calibration_options *options,
+SIPO_API sipo_status sipo_calibration_options_set_clamp(sipo_calibration_options* options,
                                                         double clamp);
 /* 1 to 256; 0 takes as many as the process may use. Since 0.1. */
-SIPO_API sipo_status sipo_calibration_options_set_threads(sipo_calibration_options *options,
+SIPO_API sipo_status sipo_calibration_options_set_threads(sipo_calibration_options* options,
                                                           int32_t threads);
 /* Progress in layers times sequences; `fn` may be NULL. Since 0.1. */
-SIPO_API sipo_status sipo_calibration_options_set_progress(sipo_calibration_options *options,
-                                                           sipo_progress_fn fn, void *user);
+SIPO_API sipo_status sipo_calibration_options_set_progress(sipo_calibration_options* options,
+                                                           sipo_progress_fn fn, void* user);
 
 /* Measures what LongMamba needs to know of a model: per layer and channel the cumulative log decay at
  * the training length, and the threshold g(S) of Δ for a table of lengths S. Both are means over the
@@ -285,29 +286,28 @@ SIPO_API sipo_status sipo_calibration_options_set_progress(sipo_calibration_opti
  *   length     tokens a sequence: the training length, 2 to 1048576
  *   options    NULL for the defaults
  * Since 0.1. */
-SIPO_API sipo_status sipo_calibrate(const sipo_model *model, const int32_t *ids, size_t sequences,
-                                    size_t length, const sipo_calibration_options *options,
-                                    sipo_calibration **calibration);
-SIPO_API void sipo_calibration_free(sipo_calibration *calibration);
+SIPO_API sipo_status sipo_calibrate(const sipo_model* model, const int32_t* ids, size_t sequences,
+                                    size_t length, const sipo_calibration_options* options,
+                                    sipo_calibration** calibration);
+SIPO_API void sipo_calibration_free(sipo_calibration* calibration);
 
 /* Writes a calibration into the .sipo file at `path` under `profile` (1 to 64 of a-z A-Z 0-9 . _ -),
  * replacing one of that name. The file must hold a model of the same shape. It is replaced in one
  * step; models that are open keep what they have read. Since 0.1. */
-SIPO_API sipo_status sipo_calibration_save(const sipo_calibration *calibration, const char *path,
-                                           const char *profile);
+SIPO_API sipo_status sipo_calibration_save(const sipo_calibration* calibration, const char* path,
+                                           const char* profile);
 
 /* log_decay [layers, delta channels]: Σ_t ln of the mean decay over the states. Since 0.1. */
-SIPO_API sipo_status sipo_calibration_log_decay(const sipo_calibration *calibration,
-                                                float *log_decay, size_t capacity, size_t *count);
+SIPO_API sipo_status sipo_calibration_log_decay(const sipo_calibration* calibration,
+                                                float* log_decay, size_t capacity, size_t* count);
 
 /* table [layers, delta channels, lengths]: g(S). Since 0.1. */
-SIPO_API sipo_status sipo_calibration_threshold_table(const sipo_calibration *calibration,
-                                                      float *table, size_t capacity,
-                                                      size_t *count);
+SIPO_API sipo_status sipo_calibration_threshold_table(const sipo_calibration* calibration,
+                                                      float* table, size_t capacity, size_t* count);
 
 /* lengths [25]: the S of the table, ascending. Since 0.1. */
-SIPO_API sipo_status sipo_calibration_lengths(const sipo_calibration *calibration, int64_t *lengths,
-                                              size_t capacity, size_t *count);
+SIPO_API sipo_status sipo_calibration_lengths(const sipo_calibration* calibration, int64_t* lengths,
+                                              size_t capacity, size_t* count);
 
 /* ---- Session options -------------------------------------------------------------------------- */
 
@@ -320,85 +320,81 @@ enum {
 
 /* Which channels LongMamba filters. All but the first are the paper's ablations: local filters the
  * channels that are not global, random as many channels of a layer as are global. Since 0.1. */
-enum {
-    SIPO_CHANNELS_GLOBAL = 0,
-    SIPO_CHANNELS_LOCAL = 100,
-    SIPO_CHANNELS_RANDOM = 110
-};
+enum { SIPO_CHANNELS_GLOBAL = 0, SIPO_CHANNELS_LOCAL = 100, SIPO_CHANNELS_RANDOM = 110 };
 
 /* Options of the sessions of `model`. Defaults: no context method, chunks of 1024 tokens, all
  * processors; DeciMamba with rate 0.5, capacity the training length, minimum 20, protected tail 1, in
  * the middle layer; LongMamba with threshold 1e-2, profile "default", in all layers. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_create(const sipo_model *model,
-                                                 sipo_session_options **options);
-SIPO_API void sipo_session_options_free(sipo_session_options *options);
+SIPO_API sipo_status sipo_session_options_create(const sipo_model* model,
+                                                 sipo_session_options** options);
+SIPO_API void sipo_session_options_free(sipo_session_options* options);
 
 /* One of SIPO_CONTEXT_*. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_context(sipo_session_options *options,
+SIPO_API sipo_status sipo_session_options_set_context(sipo_session_options* options,
                                                       int32_t method);
 
 /* DeciMamba: decimation rate β. Layer number s of the layer scope keeps capacity·β^s tokens.
  * In (0, 1]. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_decimation_rate(sipo_session_options *options,
+SIPO_API sipo_status sipo_session_options_set_decimation_rate(sipo_session_options* options,
                                                               double rate);
 /* DeciMamba: capacity L_base, the tokens that the first layer of the scope keeps; an absolute number,
  * not a share. 1 to 2^40. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_decimation_capacity(sipo_session_options *options,
+SIPO_API sipo_status sipo_session_options_set_decimation_capacity(sipo_session_options* options,
                                                                   int64_t tokens);
 /* DeciMamba: never keep fewer tokens than this. 1 to 2^40. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_decimation_min_tokens(sipo_session_options *options,
+SIPO_API sipo_status sipo_session_options_set_decimation_min_tokens(sipo_session_options* options,
                                                                     int64_t tokens);
 /* DeciMamba: how many tokens at the end of the prompt are always kept. 1 to 2^40. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_protected_tail(sipo_session_options *options,
+SIPO_API sipo_status sipo_session_options_set_protected_tail(sipo_session_options* options,
                                                              int64_t tokens);
 
 /* Layer scope of the context method: `count` different layers, each 0 to SIPO_MODEL_LAYERS - 1, in
  * any order; it acts in ascending order. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_layers(sipo_session_options *options,
-                                                     const int32_t *layers, size_t count);
+SIPO_API sipo_status sipo_session_options_set_layers(sipo_session_options* options,
+                                                     const int32_t* layers, size_t count);
 /* Layer scope: every layer. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_all_layers(sipo_session_options *options);
+SIPO_API sipo_status sipo_session_options_set_all_layers(sipo_session_options* options);
 
 /* LongMamba: global-channel threshold Th. A channel is global when its cumulative decay at the
  * training length exceeds it. In (0, 1). Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_global_channel_threshold(
-    sipo_session_options *options, double threshold);
+SIPO_API sipo_status
+sipo_session_options_set_global_channel_threshold(sipo_session_options* options, double threshold);
 /* LongMamba: one of SIPO_CHANNELS_*; `seed` chooses the random ones. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_filtered_channels(sipo_session_options *options,
+SIPO_API sipo_status sipo_session_options_set_filtered_channels(sipo_session_options* options,
                                                                 int32_t channels, uint64_t seed);
 /* LongMamba: the calibration profile of the model's file to use. SIPO_NOT_FOUND names the ones there
  * are. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_profile(sipo_session_options *options,
-                                                      const char *name);
+SIPO_API sipo_status sipo_session_options_set_profile(sipo_session_options* options,
+                                                      const char* name);
 /* LongMamba: use this calibration instead of a profile of the file. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_calibration(sipo_session_options *options,
-                                                          const sipo_calibration *calibration);
+SIPO_API sipo_status sipo_session_options_set_calibration(sipo_session_options* options,
+                                                          const sipo_calibration* calibration);
 /* LongMamba: take this as the total length S whatever the prompt's, so that prompts of several
  * lengths are filtered alike. 0 (default: what the session has seen with the prompt) to 2^40.
  * Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_expected_tokens(sipo_session_options *options,
+SIPO_API sipo_status sipo_session_options_set_expected_tokens(sipo_session_options* options,
                                                               int64_t tokens);
 
 /* Threads of a session's computation, the caller's included: 1 to 256; 0 takes as many as the
  * process may use. The results do not depend on it. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_threads(sipo_session_options *options,
+SIPO_API sipo_status sipo_session_options_set_threads(sipo_session_options* options,
                                                       int32_t threads);
 /* Tokens of the prompt that go through the model together: 1 to 65536. Memory grows with it; the
  * results do not depend on it. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_chunk_tokens(sipo_session_options *options,
+SIPO_API sipo_status sipo_session_options_set_chunk_tokens(sipo_session_options* options,
                                                            int64_t tokens);
 /* Progress of prefill and score in tokens of the prompt; `fn` may be NULL. Since 0.1. */
-SIPO_API sipo_status sipo_session_options_set_progress(sipo_session_options *options,
-                                                       sipo_progress_fn fn, void *user);
+SIPO_API sipo_status sipo_session_options_set_progress(sipo_session_options* options,
+                                                       sipo_progress_fn fn, void* user);
 
 /* ---- Session ---------------------------------------------------------------------------------- */
 
 /* A session at position 0. The options may be changed or freed afterwards.
  * Errors: SIPO_NOT_FOUND when LongMamba is asked for and neither the profile nor a calibration is
  * there, SIPO_BACKEND_ERROR. Since 0.1. */
-SIPO_API sipo_status sipo_session_create(const sipo_session_options *options,
-                                         sipo_session **session);
-SIPO_API void sipo_session_free(sipo_session *session);
+SIPO_API sipo_status sipo_session_create(const sipo_session_options* options,
+                                         sipo_session** session);
+SIPO_API void sipo_session_free(sipo_session* session);
 
 /* Reads a prompt: `count` tokens, 1 to 2^40, each 0 to SIPO_MODEL_VOCAB_SIZE - 1, after what the
  * session has read before. The context method acts here, and here only: DeciMamba selects among the
@@ -406,14 +402,14 @@ SIPO_API void sipo_session_free(sipo_session *session);
  * grow with the prompt (with DeciMamba: by d_model floats a token). If it fails or is cancelled, the
  * session is as it was before.
  * Errors: SIPO_OUT_OF_RANGE (which token), SIPO_CANCELLED. Since 0.1. */
-SIPO_API sipo_status sipo_session_prefill(sipo_session *session, const int32_t *ids, size_t count);
+SIPO_API sipo_status sipo_session_prefill(sipo_session* session, const int32_t* ids, size_t count);
 
 /* Prefill that also gives the logits at the last `last` tokens, 1 to `count`, which a context method
  * must not drop: with DeciMamba the protected tail has to reach that far.
  *   logits  [last, SIPO_MODEL_VOCAB_SIZE] out; capacity in floats
  * Since 0.1. */
-SIPO_API sipo_status sipo_session_prefill_logits(sipo_session *session, const int32_t *ids,
-                                                 size_t count, size_t last, float *logits,
+SIPO_API sipo_status sipo_session_prefill_logits(sipo_session* session, const int32_t* ids,
+                                                 size_t count, size_t last, float* logits,
                                                  size_t capacity);
 
 /* Prefill that also gives the negative log-likelihood, in nats, of each of the last `scored` tokens
@@ -421,11 +417,11 @@ SIPO_API sipo_status sipo_session_prefill_logits(sipo_session *session, const in
  * DeciMamba the protected tail has to be `scored` + 1 or more (101 for PG-19's 100).
  *   nll  [scored] out
  * Since 0.1. */
-SIPO_API sipo_status sipo_session_score(sipo_session *session, const int32_t *ids, size_t count,
-                                        size_t scored, float *nll);
+SIPO_API sipo_status sipo_session_score(sipo_session* session, const int32_t* ids, size_t count,
+                                        size_t scored, float* nll);
 
 /* Reads one token by the plain recurrence, whatever the context method. Since 0.1. */
-SIPO_API sipo_status sipo_session_decode(sipo_session *session, int32_t token);
+SIPO_API sipo_status sipo_session_decode(sipo_session* session, int32_t token);
 
 /* Reads one token in each of `count` different sessions of one model, 1 to 65536, in one pass over the
  * weights: many sequences for little more time than one. Each session gives the same logits as after
@@ -434,57 +430,57 @@ SIPO_API sipo_status sipo_session_decode(sipo_session *session, int32_t token);
  *   tokens    [count], the token of each
  * Errors: SIPO_INVALID_STATE when a session is in use or stands twice in the list,
  * SIPO_INVALID_ARGUMENT when they are of different models; then none has read its token. Since 0.1. */
-SIPO_API sipo_status sipo_batch_decode(sipo_session *const *sessions, const int32_t *tokens,
+SIPO_API sipo_status sipo_batch_decode(sipo_session* const* sessions, const int32_t* tokens,
                                        size_t count);
 
 /* Logits after the last token. [SIPO_MODEL_VOCAB_SIZE]. Errors: SIPO_INVALID_STATE before the first
  * token. Since 0.1. */
-SIPO_API sipo_status sipo_session_logits(sipo_session *session, float *logits, size_t capacity,
-                                         size_t *count);
+SIPO_API sipo_status sipo_session_logits(sipo_session* session, float* logits, size_t capacity,
+                                         size_t* count);
 
 /* Tokens read so far. Since 0.1. */
-SIPO_API sipo_status sipo_session_position(const sipo_session *session, int64_t *position);
+SIPO_API sipo_status sipo_session_position(const sipo_session* session, int64_t* position);
 
 /* Which tokens of the last prefill reached the last layer: indices into its ids, ascending. All of
  * them unless DeciMamba dropped some. Since 0.1. */
-SIPO_API sipo_status sipo_session_kept_tokens(const sipo_session *session, int64_t *indices,
-                                              size_t capacity, size_t *count);
+SIPO_API sipo_status sipo_session_kept_tokens(const sipo_session* session, int64_t* indices,
+                                              size_t capacity, size_t* count);
 
 /* Back to position 0, as after sipo_session_create(). Since 0.1. */
-SIPO_API sipo_status sipo_session_reset(sipo_session *session);
+SIPO_API sipo_status sipo_session_reset(sipo_session* session);
 
 /* Makes the call that runs in the session return SIPO_CANCELLED within a chunk or a token; without
  * one it has no effect. The one function that another thread may call on a session in use.
  * Since 0.1. */
-SIPO_API sipo_status sipo_session_cancel(sipo_session *session);
+SIPO_API sipo_status sipo_session_cancel(sipo_session* session);
 
 /* Where the session computes, such as "cpu (avx512), 2 threads". Since 0.1. */
-SIPO_API sipo_status sipo_session_backend_name(const sipo_session *session, char *name,
-                                               size_t capacity, size_t *length);
+SIPO_API sipo_status sipo_session_backend_name(const sipo_session* session, char* name,
+                                               size_t capacity, size_t* length);
 
 /* ---- Generation ------------------------------------------------------------------------------- */
 
 /* Options of sipo_session_generate(). Default: greedy, stopping at the end of text. Since 0.1. */
-SIPO_API sipo_status sipo_sampling_options_create(sipo_sampling_options **options);
-SIPO_API void sipo_sampling_options_free(sipo_sampling_options *options);
+SIPO_API sipo_status sipo_sampling_options_create(sipo_sampling_options** options);
+SIPO_API void sipo_sampling_options_free(sipo_sampling_options* options);
 /* 0 (greedy, the default) to 100. Since 0.1. */
-SIPO_API sipo_status sipo_sampling_options_set_temperature(sipo_sampling_options *options,
+SIPO_API sipo_status sipo_sampling_options_set_temperature(sipo_sampling_options* options,
                                                            double temperature);
 /* Sample among the k most likely tokens only: 0 (all, the default) to 2^24. Since 0.1. */
-SIPO_API sipo_status sipo_sampling_options_set_top_k(sipo_sampling_options *options, int32_t k);
+SIPO_API sipo_status sipo_sampling_options_set_top_k(sipo_sampling_options* options, int32_t k);
 /* Sample among the likeliest tokens that together reach probability p: (0, 1], default 1. Since 0.1. */
-SIPO_API sipo_status sipo_sampling_options_set_top_p(sipo_sampling_options *options, double p);
+SIPO_API sipo_status sipo_sampling_options_set_top_p(sipo_sampling_options* options, double p);
 /* Drop tokens less likely than p times the likeliest: [0, 1], default 0. Since 0.1. */
-SIPO_API sipo_status sipo_sampling_options_set_min_p(sipo_sampling_options *options, double p);
+SIPO_API sipo_status sipo_sampling_options_set_min_p(sipo_sampling_options* options, double p);
 /* Make the tokens of the last `window` generated less likely: positive logits are divided by
  * `penalty`, negative ones multiplied. (0, 100], 1 (the default) is off; window 0 to 2^24, default
  * 64. Since 0.1. */
-SIPO_API sipo_status sipo_sampling_options_set_repetition_penalty(sipo_sampling_options *options,
+SIPO_API sipo_status sipo_sampling_options_set_repetition_penalty(sipo_sampling_options* options,
                                                                   double penalty, int64_t window);
 /* The same seed gives the same tokens. Default 0. Since 0.1. */
-SIPO_API sipo_status sipo_sampling_options_set_seed(sipo_sampling_options *options, uint64_t seed);
+SIPO_API sipo_status sipo_sampling_options_set_seed(sipo_sampling_options* options, uint64_t seed);
 /* Nonzero: go on past the end of text. Default 0. Since 0.1. */
-SIPO_API sipo_status sipo_sampling_options_set_ignore_end_of_text(sipo_sampling_options *options,
+SIPO_API sipo_status sipo_sampling_options_set_ignore_end_of_text(sipo_sampling_options* options,
                                                                   int32_t ignore);
 
 /* Generates up to `max_tokens` (1 to 2^40) tokens from where the session stands and reads each, so
@@ -494,9 +490,9 @@ SIPO_API sipo_status sipo_sampling_options_set_ignore_end_of_text(sipo_sampling_
  *   generated  out: how many tokens there were
  * Errors: SIPO_INVALID_STATE before the first token, SIPO_CANCELLED (the tokens reported before it
  * have been read). Since 0.1. */
-SIPO_API sipo_status sipo_session_generate(sipo_session *session,
-                                           const sipo_sampling_options *options, size_t max_tokens,
-                                           sipo_token_fn fn, void *user, size_t *generated);
+SIPO_API sipo_status sipo_session_generate(sipo_session* session,
+                                           const sipo_sampling_options* options, size_t max_tokens,
+                                           sipo_token_fn fn, void* user, size_t* generated);
 
 #ifdef __cplusplus
 }
