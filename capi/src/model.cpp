@@ -141,13 +141,7 @@ sipo_status sipo_model_detokenize(const sipo_model* model, const int32_t* ids, s
     return guarded([&] {
         const OpenModel& source = opened(model);
         const auto tokens = require_array(ids, count, "ids");
-        const std::int64_t vocab = source.architecture().vocab_size;
-        for (std::size_t i = 0; i < tokens.size(); ++i) {
-            if (tokens[i] < 0 || tokens[i] >= vocab) {
-                fail(Code::out_of_range, "token ", i, " has id ", tokens[i], "; legal are 0 to ",
-                     vocab - 1);
-            }
-        }
+        source.check_ids(tokens);
         write_text(source.tokenizer().decode(tokens), text, capacity, length, "text");
     });
 }

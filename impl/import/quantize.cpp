@@ -11,6 +11,7 @@
 #include "base/quant.hpp"
 #include "base/quote.hpp"
 #include "format/container.hpp"
+#include "format/widen.hpp"
 
 namespace sipo {
 namespace {
@@ -60,15 +61,7 @@ std::vector<float> read_floats(const Container& container, const TensorEntry& en
         fail(Code::unsupported, quote(entry.name), " is ", dtype_name(entry.dtype),
              " already; quantise a file with f32 or bf16 weights");
     }
-    const std::vector<std::byte> bytes = container.read(entry, pool);
-    std::vector<float> values(bytes.size() / dtype_size(entry.dtype));
-    if (entry.dtype == DType::f32) {
-        std::memcpy(values.data(), bytes.data(), bytes.size());
-    } else {
-        const auto* bits = reinterpret_cast<const std::uint16_t*>(bytes.data());
-        const auto widen = entry.dtype == DType::bf16 ? bf16_to_float : f16_to_float;
-        std::transform(bits, bits + values.size(), values.begin(), widen);
-    }
+    std::vector<float> values = widen(container.read(entry, pool), entry.dtype);
     const auto broken = std::find_if_not(values.begin(), values.end(),
                                          [](float value) { return std::isfinite(value); });
     if (broken != values.end()) {

@@ -1,30 +1,22 @@
 #include "model/weight_source.hpp"
 
 #include <cmath>
-#include <cstring>
 #include <span>
 
 #include "base/error.hpp"
 #include "base/quote.hpp"
+#include "format/widen.hpp"
 
 namespace sipo {
 namespace {
 
-std::vector<float> widen(const std::string& name, std::span<const std::byte> raw, DType type) {
+std::vector<float> widen_precise(const std::string& name, std::span<const std::byte> raw,
+                                 DType type) {
     if (is_quantised(type)) {
         fail(Code::unsupported, "tensor ", quote(name), " is ", dtype_name(type),
              "; only the large matrices may be");
     }
-    std::vector<float> values(raw.size() / dtype_size(type));
-    if (type == DType::f32) {
-        std::memcpy(values.data(), raw.data(), raw.size());
-        return values;
-    }
-    const auto* bits = reinterpret_cast<const std::uint16_t*>(raw.data());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        values[i] = type == DType::bf16 ? bf16_to_float(bits[i]) : f16_to_float(bits[i]);
-    }
-    return values;
+    return widen(raw, type);
 }
 
 std::vector<float> transpose(std::span<const float> in, std::int64_t rows, std::int64_t cols) {
@@ -49,7 +41,7 @@ std::vector<std::byte> WeightSource::bytes(const TensorEntry& entry) const {
 std::vector<float> WeightSource::floats(const std::string& name,
                                         const std::vector<std::int64_t>& shape) const {
     const TensorEntry& entry = container_.require(name, shape);
-    return widen(name, bytes(entry), entry.dtype);
+    return widen_precise(name, bytes(entry), entry.dtype);
 }
 
 backend::MatrixPtr WeightSource::matrix(const std::string& name, std::int64_t rows,
@@ -60,7 +52,7 @@ backend::MatrixPtr WeightSource::matrix(const std::string& name, std::int64_t ro
     if (entry.dtype == DType::f32 || as_stored) {
         return backend_.upload_matrix(rows, cols, entry.dtype, bytes(entry));
     }
-    const std::vector<float> values = widen(name, bytes(entry), entry.dtype);
+    const std::vector<float> values = widen_precise(name, bytes(entry), entry.dtype);
     return backend_.upload_matrix(rows, cols, DType::f32, std::as_bytes(std::span(values)));
 }
 

@@ -71,13 +71,7 @@ private:
 CalibrationProfile calibrate(const OpenModel& model, std::span<const std::int32_t> ids,
                              std::int64_t sequences, std::int64_t length,
                              const CalibrateOptions& options) {
-    const std::int64_t vocab = model.architecture().vocab_size;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        if (ids[i] < 0 || ids[i] >= vocab) {
-            fail(Code::out_of_range, "token ", i, " has id ", ids[i], "; legal are 0 to ",
-                 vocab - 1);
-        }
-    }
+    model.check_ids(ids);
     Calibrator calibrator(model, sequences, length, options);
     for (std::int64_t s = 0; s < sequences; ++s) {
         calibrator.add_sequence(

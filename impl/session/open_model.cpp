@@ -40,6 +40,16 @@ std::shared_ptr<const CalibrationProfile> OpenModel::profile(std::string_view na
          names.empty() ? "is none: calibrate it first" : "are: " + names);
 }
 
+void OpenModel::check_ids(std::span<const std::int32_t> ids) const {
+    const std::int64_t vocab = architecture().vocab_size;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (ids[i] < 0 || ids[i] >= vocab) {
+            fail(Code::out_of_range, "token ", i, " has id ", ids[i], "; legal are 0 to ",
+                 vocab - 1);
+        }
+    }
+}
+
 std::int64_t OpenModel::state_bytes() const {
     const Architecture& arch = architecture();
     const std::int64_t floats =

@@ -11,6 +11,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,8 @@ public:
     [[nodiscard]] const std::vector<std::string>& profile_names() const { return profile_names_; }
     // Throws Code::not_found naming the profiles there are.
     [[nodiscard]] std::shared_ptr<const CalibrationProfile> profile(std::string_view name) const;
+    // Throws Code::out_of_range naming the first id outside the vocabulary.
+    void check_ids(std::span<const std::int32_t> ids) const;
     // Recurrent state of one session, in bytes.
     [[nodiscard]] std::int64_t state_bytes() const;
     void log(int level, const std::string& line) const;

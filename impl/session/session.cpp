@@ -107,8 +107,8 @@ void Session::decode_together(std::span<Session* const> sessions,
             fail(Code::invalid_argument, "session ", i, " is of another model than session 0");
         }
         sessions[i]->check_usable();
-        sessions[i]->check_token(tokens[i], static_cast<std::int64_t>(i));
     }
+    sessions.front()->model_->check_ids(tokens);
     constexpr auto group = static_cast<std::size_t>(head_rows);
     for (std::size_t first = 0; first < sessions.size(); first += group) {
         const std::size_t count = std::min(group, sessions.size() - first);
@@ -189,14 +189,7 @@ void Session::check_usable() const {
 void Session::check_prompt(std::span<const std::int32_t> ids) const {
     check_usable();
     if (ids.empty()) fail(Code::out_of_range, "the prompt has no tokens; it needs at least 1");
-    for (std::size_t i = 0; i < ids.size(); ++i) check_token(ids[i], static_cast<std::int64_t>(i));
-}
-
-void Session::check_token(std::int32_t id, std::int64_t index) const {
-    const std::int64_t vocab = model_->architecture().vocab_size;
-    if (id < 0 || id >= vocab) {
-        fail(Code::out_of_range, "token ", index, " has id ", id, "; legal are 0 to ", vocab - 1);
-    }
+    model_->check_ids(ids);
 }
 
 void Session::check_last(std::int64_t last, const context::Plan& plan,

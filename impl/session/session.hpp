@@ -70,7 +70,6 @@ private:
     [[nodiscard]] bool tell(const TokenFn& on_token, std::int32_t token, std::string_view text);
     void check_usable() const;
     void check_prompt(std::span<const std::int32_t> ids) const;
-    void check_token(std::int32_t id, std::int64_t index) const;
     void check_last(std::int64_t last, const context::Plan& plan, std::string_view what) const;
     [[nodiscard]] context::Plan plan_for(std::int64_t tokens) const;
     void read_prompt(std::span<const std::int32_t> ids, const context::Plan& plan,
