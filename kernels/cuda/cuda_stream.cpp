@@ -12,6 +12,7 @@
 #include "cuda_check.hpp"
 #include "graph_cache.hpp"
 #include "kernels.hpp"
+#include "mamba1_step.hpp"
 #include "matmul.hpp"
 #include "scratch.hpp"
 
@@ -148,6 +149,9 @@ public:
             from.as<float>(), ids_.upload(targets.data(), static_cast<std::int64_t>(targets.size())),
             from.rows, from.cols, f32(out).data, s());
     }
+
+    bool step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,
+                     States ssm_states) override;
 
     void add_bias(View inout, const Buffer& bias) override {
         const DeviceGuard guard = current();
@@ -465,6 +469,61 @@ void CudaStream::head_scan(const ScanInputs& in, const Mamba2Shape& shape, State
             head_scan_step(part, table, s());
         });
     });
+}
+
+template <typename T>
+Mamba1StepArgs<T> step_args(const backend::Mamba1Layer& layer, const View& residual,
+                            const View& conv_state, const View& ssm_state) {
+    const auto weights = [](const Matrix* m) {
+        return static_cast<const CudaMatrix*>(m)->weights();
+    };
+    const Weights dt = weights(layer.dt_proj);
+    const std::int64_t d_inner = layer.x.cols;
+    Mamba1StepArgs<T> args{};
+    args.d_model = static_cast<int>(residual.cols);
+    args.dt_rank = static_cast<int>(dt.cols);
+    args.d_state = static_cast<int>(layer.a->rows());
+    args.taps = static_cast<int>(layer.conv_weight->rows());
+    args.d_inner = d_inner;
+    args.residual = resolve(residual).as<float>().data;
+    args.norm = values_of(*layer.norm);
+    args.norm_eps = layer.norm_eps;
+    args.in_proj = weights(layer.in_proj);
+    args.conv_weight = values_of(*layer.conv_weight);
+    args.conv_stride = stride_of(*layer.conv_weight);
+    args.conv_bias = layer.conv_bias != nullptr ? values_of(*layer.conv_bias) : nullptr;
+    args.history = resolve(conv_state).as<float>();
+    args.x_proj = weights(layer.x_proj);
+    args.dt_weight = static_cast<const float*>(dt.codes);
+    args.dt_stride = dt.stride;
+    args.dt_bias = values_of(*layer.dt_bias);
+    args.low = layer.delta_min;
+    args.high = layer.delta_max;
+    args.a = values_of(*layer.a);
+    args.a_stride = stride_of(*layer.a);
+    args.d = values_of(*layer.d);
+    args.state = resolve(ssm_state).as<float>();
+    args.out_proj = weights(layer.out_proj);
+    args.x = resolve(layer.x).as<T>().data;
+    args.z = resolve(layer.projected).as<T>().data + d_inner;
+    args.dt_b_c = resolve(layer.dt_b_c).as<T>().data;
+    args.y = resolve(layer.y).as<T>().data;
+    return args;
+}
+
+bool CudaStream::step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,
+                             States ssm_states) {
+    const bool precise_delta =
+        static_cast<const CudaMatrix*>(layer.dt_proj)->type() == DType::f32;
+    if (residual.rows != 1 || !precise_delta) return false;
+    const DeviceGuard guard = current();
+    bool done = false;
+    with_type(resolve(layer.x).type, [&]<typename T>() {
+        const auto args = step_args<T>(layer, residual, conv_states.front(), ssm_states.front());
+        done = fits_step(args);
+        if (done) mamba1_step(args, s());
+    });
+    return done;
 }
 
 }  // namespace
