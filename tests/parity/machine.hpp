@@ -135,24 +135,26 @@ public:
 
 private:
     template <typename Element>
-    static void append(std::vector<std::byte>& bytes, const Element& value) {
-        const auto raw = std::as_bytes(std::span(&value, 1));
-        bytes.insert(bytes.end(), raw.begin(), raw.end());
+    static void put(std::byte*& to, const Element& value) {
+        std::memcpy(to, &value, sizeof value);
+        to += sizeof value;
     }
 
     // The elements of a matrix as a container stores them.
     static std::vector<std::byte> stored(const Values& values, DType type) {
-        std::vector<std::byte> bytes;
+        std::vector<std::byte> bytes(
+            static_cast<std::size_t>(values.rows * row_bytes(type, values.cols)));
+        std::byte* to = bytes.data();
         for (std::int64_t r = 0; r < values.rows; ++r) {
             const std::span row(values.data.data() + r * values.cols,
                                 static_cast<std::size_t>(values.cols));
             const std::size_t step = is_quantised(type) ? std::size_t{quant_block} : 1;
             for (std::size_t k = 0; k < row.size(); k += step) {
                 const auto part = row.subspan(k, std::min(step, row.size() - k));
-                if (type == DType::f32) append(bytes, part[0]);
-                if (type == DType::bf16) append(bytes, float_to_bf16(part[0]));
-                if (type == DType::q8) append(bytes, quantize_q8(part));
-                if (type == DType::q4) append(bytes, quantize_q4(part));
+                if (type == DType::f32) put(to, part[0]);
+                if (type == DType::bf16) put(to, float_to_bf16(part[0]));
+                if (type == DType::q8) put(to, quantize_q8(part));
+                if (type == DType::q4) put(to, quantize_q4(part));
             }
         }
         return bytes;
