@@ -4,7 +4,9 @@
 // model's blocks (impl/model) call the operations of a Stream in the order of the equations and
 // know nothing else of the machine. Rules every backend keeps, and the tests hold it to:
 //   * An operation computes each row of its output from the same inputs in the same order whatever
-//     the number of rows or threads, so results do not depend on how a prompt is cut into chunks.
+//     the number of rows or threads, so results do not depend on how a prompt is cut into chunks:
+//     bit for bit on the CPU; a device whose library chooses its product by the number of rows
+//     keeps it to rounding.
 //   * The recurrence runs in float32. Δ = 0 leaves the state as it was, bit for bit (but −0
 //     may become 0).
 //   * Operations of one stream act in the order they were called; download() waits for them.
@@ -12,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -118,8 +121,10 @@ public:
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
 
-    // Zero-filled. Throws Code::out_of_memory with the size.
-    [[nodiscard]] virtual BufferPtr allocate(std::int64_t rows, std::int64_t cols) = 0;
+    // Zero-filled. `type` (f32 or bf16) is the precision that suffices: a backend may keep more.
+    // Throws Code::out_of_memory with the size.
+    [[nodiscard]] virtual BufferPtr allocate(std::int64_t rows, std::int64_t cols,
+                                             DType type = DType::f32) = 0;
     virtual void upload(std::span<const float> values, View to) = 0;
     virtual void download(View from, std::span<float> values) = 0;
     virtual void copy(View from, View to) = 0;
@@ -164,6 +169,16 @@ public:
     // Row bias: inout[t] += bias.
     virtual void add_bias(View inout, const Buffer& bias) = 0;
 
+    // What is called after this sees what `other`, a stream of the same backend, was called before.
+    virtual void wait_for(Stream& other) { (void)other; }
+    // Runs `operations`. With the same states, rows and buffers as an earlier call they are the
+    // same operations, which a device may then repeat without asking again: nothing in them may
+    // depend on the host (no upload, download, embed or select_top).
+    virtual void repeat(States states, View rows, const std::function<void()>& operations) {
+        (void)states, (void)rows;
+        operations();
+    }
+
     // "cpu (avx512), 2 threads"
     [[nodiscard]] virtual std::string name() const = 0;
 };
@@ -187,6 +202,8 @@ public:
                                                  std::span<const float> values) = 0;
     // `threads` is a wish; devices may ignore it.
     [[nodiscard]] virtual StreamPtr open_stream(int threads) = 0;
+    // Tokens of a prompt that best go through a layer together.
+    [[nodiscard]] virtual std::int64_t prefill_chunk_tokens() const { return 1024; }
     [[nodiscard]] virtual std::string name() const = 0;
 };
 

@@ -12,14 +12,18 @@ namespace sipo {
 
 class Workspace {
 public:
-    Workspace(backend::Stream& stream, const Architecture& arch, std::int64_t capacity)
-        : normed_(stream.allocate(capacity, arch.d_model)),
-          projected_(stream.allocate(capacity, arch.in_proj_rows())),
-          conv_out_(stream.allocate(capacity, arch.conv_channels())),
-          dt_b_c_(stream.allocate(capacity,
-                                  std::max<std::int64_t>(arch.dt_rank, 1) + 2 * arch.d_state)),
-          delta_(stream.allocate(capacity, arch.delta_channels())),
-          y_(stream.allocate(capacity, arch.d_inner)) {}
+    // `activations`: the precision that suffices between the products; Δ of Mamba-2, a few heads
+    // wide, is always f32.
+    Workspace(backend::Stream& stream, const Architecture& arch, std::int64_t capacity,
+              DType activations)
+        : normed_(stream.allocate(capacity, arch.d_model, activations)),
+          projected_(stream.allocate(capacity, arch.in_proj_rows(), activations)),
+          conv_out_(stream.allocate(capacity, arch.conv_channels(), activations)),
+          dt_b_c_(stream.allocate(
+              capacity, std::max<std::int64_t>(arch.dt_rank, 1) + 2 * arch.d_state, activations)),
+          delta_(stream.allocate(capacity, arch.delta_channels(),
+                                 arch.family == Family::mamba1 ? activations : DType::f32)),
+          y_(stream.allocate(capacity, arch.d_inner, activations)) {}
 
     [[nodiscard]] backend::View normed(std::int64_t n) const { return first_rows(normed_, n); }
     [[nodiscard]] backend::View projected(std::int64_t n) const {

@@ -18,8 +18,12 @@ OpenModel::OpenModel(const Container& container, const OpenOptions& options)
 
 OpenModel::OpenModel(const Container& container, const OpenOptions& options,
                      std::future<Tokenizer> tokenizer)
-    : model_(container, backend::make_backend(options.backend), resolve_threads(options.threads),
-             options.progress),
+    : model_(container,
+             backend::make_backend(options.backend,
+                                   [&](const std::string& why) {
+                                       if (options.log) options.log(2, why);
+                                   }),
+             resolve_threads(options.threads), options.progress),
       tokenizer_(tokenizer.get()),
       provenance_(container.provenance()),
       profile_names_(container.profile_names()),

@@ -13,14 +13,15 @@ using backend::View;
 Machinery::Machinery(const Model& of_model, int threads, std::int64_t chunk)
     : model(of_model),
       stream(of_model.backend().open_stream(threads)),
-      chunk_tokens(chunk),
+      chunk_tokens(chunk > 0 ? chunk : of_model.backend().prefill_chunk_tokens()),
       state(*stream, of_model.architecture()) {}
 
 void Machinery::reserve(std::int64_t tokens) {
     if (work && work->capacity() >= tokens) return;
     work.reset();
     residual.reset();
-    auto grown = std::make_unique<Workspace>(*stream, model.architecture(), tokens);
+    const DType activations = model.weights_type() == DType::f32 ? DType::f32 : DType::bf16;
+    auto grown = std::make_unique<Workspace>(*stream, model.architecture(), tokens, activations);
     residual = stream->allocate(tokens, model.architecture().d_model);
     work = std::move(grown);
 }

@@ -268,19 +268,30 @@ void Session::run_step(std::span<Session* const> sessions, std::span<const std::
     machinery.reserve(count);
     machinery.reserve_logits(count);
     const View residual = View(*machinery.residual).row_range(0, count);
-    std::vector<View> conv_states(sessions.size());
-    std::vector<View> ssm_states(sessions.size());
-    stream.embed(model.embedding(), tokens, residual);
+    for (Session* session : sessions.subspan(1)) stream.wait_for(*session->machinery_.stream);
+    // [layers][conv states of the sessions, then their ssm states]
+    std::vector<View> states;
     for (std::int64_t layer = 0; layer < model.architecture().n_layers; ++layer) {
-        for (std::size_t i = 0; i < sessions.size(); ++i) {
-            const LayerState state = sessions[i]->machinery_.state.layer(layer);
-            conv_states[i] = state.conv_state;
-            ssm_states[i] = state.ssm_state;
+        for (Session* session : sessions) {
+            states.push_back(session->machinery_.state.layer(layer).conv_state);
         }
-        model.block(layer).project(stream, residual, conv_states, *machinery.work);
-        model.block(layer).mix(stream, count, {}, ssm_states, residual, *machinery.work);
+        for (Session* session : sessions) {
+            states.push_back(session->machinery_.state.layer(layer).ssm_state);
+        }
     }
-    const View logits = machinery.head(residual);
+    stream.embed(model.embedding(), tokens, residual);
+    const View logits = View(*machinery.logits).row_range(0, count);
+    stream.repeat(states, logits, [&] {
+        const backend::States all = states;
+        for (std::int64_t layer = 0; layer < model.architecture().n_layers; ++layer) {
+            const auto first = 2 * static_cast<std::size_t>(layer) * sessions.size();
+            const backend::States conv = all.subspan(first, sessions.size());
+            const backend::States ssm = all.subspan(first + sessions.size(), sessions.size());
+            model.block(layer).project(stream, residual, conv, *machinery.work);
+            model.block(layer).mix(stream, count, {}, ssm, residual, *machinery.work);
+        }
+        (void)machinery.head(residual);
+    });
     for (std::size_t i = 0; i < sessions.size(); ++i) {
         stream.download(logits.row_range(static_cast<std::int64_t>(i), 1), sessions[i]->logits_);
     }

@@ -25,7 +25,7 @@ struct SessionOptions {
     std::string profile = "default";
     std::shared_ptr<const CalibrationProfile> calibration;  // goes before `profile`
     int threads = 0;                                        // 0: all there are
-    std::int64_t chunk_tokens = 1024;
+    std::int64_t chunk_tokens = 0;                          // 0: what the backend likes
     ProgressFn progress;
 };
 

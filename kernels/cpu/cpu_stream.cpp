@@ -53,7 +53,7 @@ class CpuStream final : public backend::Stream {
 public:
     CpuStream(const KernelTable& kernels, int threads) : kernels_(kernels), pool_(threads) {}
 
-    BufferPtr allocate(std::int64_t rows, std::int64_t cols) override {
+    BufferPtr allocate(std::int64_t rows, std::int64_t cols, DType) override {
         return std::make_unique<CpuBuffer>(rows, cols);
     }
 

@@ -144,7 +144,7 @@ Index visited_row(const std::vector<Index>* rows, Index i) {
 
 class ReferenceStream final : public backend::Stream {
 public:
-    BufferPtr allocate(Index rows, Index cols) override {
+    BufferPtr allocate(Index rows, Index cols, DType) override {
         return std::make_unique<ReferenceBuffer>(rows, cols);
     }
 

@@ -1,0 +1,477 @@
+#include "cuda_stream.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/checked.hpp"
+#include "base/error.hpp"
+#include "cuda_buffer.hpp"
+#include "cuda_check.hpp"
+#include "graph_cache.hpp"
+#include "kernels.hpp"
+#include "matmul.hpp"
+#include "scratch.hpp"
+
+namespace sipo::cuda {
+namespace {
+
+using backend::Buffer;
+using backend::BufferPtr;
+using backend::Mamba2Shape;
+using backend::Matrix;
+using backend::ScanInputs;
+using backend::States;
+using backend::View;
+using bf16 = __nv_bfloat16;
+
+constexpr std::size_t pinned_bytes = std::size_t{1} << 20;
+
+// run.template operator()<T>() for the type the elements have.
+template <typename Run>
+void with_type(DType type, const Run& run) {
+    if (type == DType::bf16) return run.template operator()<bf16>();
+    run.template operator()<float>();
+}
+
+// An event that lives as long as a wait for it.
+class Event {
+public:
+    Event() { check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "an event"); }
+    ~Event() { (void)cudaEventDestroy(event_); }
+    Event(const Event&) = delete;
+    Event& operator=(const Event&) = delete;
+    [[nodiscard]] cudaEvent_t get() const { return event_; }
+
+private:
+    cudaEvent_t event_ = nullptr;
+};
+
+class CudaStream final : public backend::Stream {
+public:
+    explicit CudaStream(const std::shared_ptr<Device>& device)
+        : queue_(std::make_shared<QueueOwner>(device)) {}
+
+    BufferPtr allocate(std::int64_t rows, std::int64_t cols, DType type) override {
+        const DeviceGuard guard = current();
+        return std::make_unique<CudaBuffer>(queue_, rows, cols, type);
+    }
+
+    void upload(std::span<const float> values, View to) override;
+    void download(View from, std::span<float> values) override;
+
+    void copy(View from, View to) override {
+        const DeviceGuard guard = current();
+        copy_plane(resolve(from), resolve(to));
+    }
+
+    void fill_zero(View to) override {
+        const DeviceGuard guard = current();
+        const Plane out = resolve(to);
+        const std::size_t element = out.element();
+        check(cudaMemset2DAsync(out.data, static_cast<std::size_t>(out.stride) * element, 0,
+                                static_cast<std::size_t>(out.cols) * element,
+                                static_cast<std::size_t>(out.rows), s()),
+              "clearing a buffer");
+    }
+
+    void embed(const Matrix& table, std::span<const std::int32_t> ids, View out) override {
+        const DeviceGuard guard = current();
+        const auto count = static_cast<std::int64_t>(ids.size());
+        cuda::embed(weights_of(table), ids_.upload(ids.data(), count), f32(out), count, s());
+    }
+
+    void rms_norm(View in, const Buffer& weight, float eps, View out) override {
+        const DeviceGuard guard = current();
+        const Plane to = resolve(out);
+        with_type(to.type, [&]<typename T>() {
+            cuda::rms_norm(f32(in), values_of(weight), eps, to.as<T>(), to.rows, to.cols, s());
+        });
+    }
+
+    void multiply(View in, const Matrix& matrix, View out) override {
+        const DeviceGuard guard = current();
+        product(resolve(in), matrix, resolve(out), {});
+    }
+
+    void multiply_add(View in, const Matrix& matrix, View residual) override {
+        const DeviceGuard guard = current();
+        product(resolve(in), matrix, resolve(residual), {.kind = Finish::add});
+    }
+
+    void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, States states,
+                          View out) override;
+    void delta(View dt, const Matrix* dt_proj, const Buffer& bias, float low, float high,
+               View out) override;
+
+    void token_scores(View delta, View scores) override {
+        const DeviceGuard guard = current();
+        const Plane from = resolve(delta);
+        with_type(from.type, [&]<typename T>() {
+            cuda::token_scores(from.as<T>(), from.rows, from.cols, f32(scores).data, s());
+        });
+    }
+
+    std::vector<std::int64_t> select_top(View scores, std::int64_t count) override;
+
+    void gather_rows(View from, std::span<const std::int64_t> rows, View to) override {
+        const DeviceGuard guard = current();
+        const Plane in = resolve(from);
+        const auto count = static_cast<std::int64_t>(rows.size());
+        const std::int64_t* index = rows_.upload(rows.data(), count);
+        with_type(in.type, [&]<typename T>() {
+            cuda::gather_rows(in.as<T>(), index, resolve(to).as<T>(), count, in.cols, s());
+        });
+    }
+
+    void selective_scan(const ScanInputs& in, View z, States states, View y) override;
+    void head_scan(const ScanInputs& in, const Mamba2Shape& shape, States states, View y) override;
+
+    void gated_norm(View y, View z, const std::vector<std::int64_t>* rows, const Buffer& weight,
+                    float eps, std::int64_t n_groups) override {
+        const DeviceGuard guard = current();
+        const Plane out = resolve(y);
+        const std::int64_t* index = upload_rows(rows);
+        with_type(out.type, [&]<typename T>() {
+            cuda::gated_norm(out.as<T>(), resolve(z).as<T>(), index, values_of(weight), eps,
+                             out.rows, out.cols, n_groups, s());
+        });
+    }
+
+    void negative_log_likelihood(View logits, std::span<const std::int32_t> targets,
+                                 View out) override {
+        const DeviceGuard guard = current();
+        const Plane from = resolve(logits);
+        cuda::negative_log_likelihood(
+            from.as<float>(), ids_.upload(targets.data(), static_cast<std::int64_t>(targets.size())),
+            from.rows, from.cols, f32(out).data, s());
+    }
+
+    void add_bias(View inout, const Buffer& bias) override {
+        const DeviceGuard guard = current();
+        const Plane to = resolve(inout);
+        with_type(to.type, [&]<typename T>() {
+            cuda::add_bias(to.as<T>(), values_of(bias), to.rows, to.cols, s());
+        });
+    }
+
+    void wait_for(backend::Stream& other) override {
+        const DeviceGuard guard = current();
+        const Event reached;
+        const auto& before = static_cast<const CudaStream&>(other);
+        check(cudaEventRecord(reached.get(), before.s()), "an event");
+        check(cudaStreamWaitEvent(s(), reached.get()), "waiting for another stream");
+    }
+
+    void repeat(States states, View rows, const std::function<void()>& operations) override {
+        const DeviceGuard guard = current();
+        std::vector<const void*> key;
+        key.reserve(states.size() + 1);
+        for (const View& state : states) key.push_back(resolve(state).data);
+        key.push_back(resolve(rows).data);
+        graphs_.run(std::move(key), operations);
+    }
+
+    std::string name() const override { return queue_->device().name(); }
+
+private:
+    [[nodiscard]] DeviceGuard current() const { return DeviceGuard(queue_->device().number()); }
+    [[nodiscard]] cudaStream_t s() const { return queue_->stream(); }
+    [[nodiscard]] static Rows<float> f32(const View& view) { return resolve(view).as<float>(); }
+    [[nodiscard]] static const Weights& weights_of(const Matrix& matrix) {
+        return static_cast<const CudaMatrix&>(matrix).weights();
+    }
+    [[nodiscard]] const std::int64_t* upload_rows(const std::vector<std::int64_t>* rows) {
+        if (rows == nullptr) return nullptr;
+        return rows_.upload(rows->data(), static_cast<std::int64_t>(rows->size()));
+    }
+
+    void copy_plane(const Plane& from, const Plane& to) {
+        with_type(from.type, [&]<typename From>() {
+            with_type(to.type, [&]<typename To>() {
+                copy_rows(from.as<From>(), to.as<To>(), from.rows, from.cols, s());
+            });
+        });
+    }
+    // The same values in another type, in scratch memory.
+    [[nodiscard]] Plane converted(const Plane& from, DType type) {
+        const std::int64_t stride = round_up(from.cols, std::int64_t{8});
+        void* data = type == DType::bf16
+                         ? static_cast<void*>(half_inputs_.get(from.rows * stride))
+                         : static_cast<void*>(float_inputs_.get(from.rows * stride));
+        const Plane to{data, type, stride, from.rows, from.cols};
+        copy_plane(from, to);
+        return to;
+    }
+
+    void product(Plane in, const Matrix& matrix, const Plane& out, const GemvFinish& finish);
+    void few_rows(const Plane& in, const Weights& weights, const Plane& out,
+                  const GemvFinish& finish);
+    void many_rows(const Plane& in, Weights weights, const Plane& out, const GemvFinish& finish);
+    [[nodiscard]] Weights as_bf16(const Weights& quantised);
+
+    template <typename T, typename D>
+    [[nodiscard]] ScanArgs<T, D> scan_args(const ScanInputs& in, const View& y);
+    // step(args, table) for up to max_states rows at a time, each with a state of its own.
+    template <typename Args, typename Step>
+    void for_batches(const Args& args, States states, const Step& step);
+
+    Queue queue_;
+    Scratch<std::int32_t> ids_{queue_};
+    Scratch<std::int64_t> rows_{queue_};
+    Scratch<std::int64_t> kept_{queue_};
+    Scratch<std::byte> sort_{queue_};
+    Scratch<float> float_inputs_{queue_};
+    Scratch<bf16> half_inputs_{queue_};
+    Scratch<float> transfer_{queue_};
+    Scratch<bf16> dequantised_{queue_};
+    Scratch<bf16> chunk_scores_{queue_};
+    PinnedMemory pinned_{pinned_bytes};
+    Matmul matmul_{queue_};
+    GraphCache graphs_{queue_};
+};
+
+StateTable table_of(States states) {
+    StateTable table;
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        const Plane state = resolve(states[i]);
+        table.data[i] = state.as<float>().data;
+        table.stride = state.stride;
+    }
+    return table;
+}
+
+void CudaStream::upload(std::span<const float> values, View to) {
+    const DeviceGuard guard = current();
+    const Plane out = resolve(to);
+    if (out.rows == 0 || out.cols == 0) return;
+    const bool direct = out.type == DType::f32;
+    const Plane staged{direct ? out.data : transfer_.get(out.rows * out.cols), DType::f32,
+                       direct ? out.stride : out.cols, out.rows, out.cols};
+    const std::size_t width = static_cast<std::size_t>(out.cols) * sizeof(float);
+    check(cudaMemcpy2DAsync(staged.data, static_cast<std::size_t>(staged.stride) * sizeof(float),
+                            values.data(), width, width, static_cast<std::size_t>(out.rows),
+                            cudaMemcpyHostToDevice, s()),
+          "uploading");
+    if (!direct) copy_plane(staged, out);
+}
+
+void CudaStream::download(View from, std::span<float> values) {
+    const DeviceGuard guard = current();
+    const Plane in = resolve(from);
+    const std::int64_t count = in.rows * in.cols;
+    const float* packed = static_cast<const float*>(in.data);
+    if (in.type != DType::f32 || (in.stride != in.cols && in.rows > 1)) {
+        const Plane gathered{transfer_.get(count), DType::f32, in.cols, in.rows, in.cols};
+        copy_plane(in, gathered);
+        packed = static_cast<const float*>(gathered.data);
+    }
+    const auto piece = static_cast<std::int64_t>(pinned_.bytes() / sizeof(float));
+    for (std::int64_t first = 0; first < count; first += piece) {
+        const auto bytes = static_cast<std::size_t>(std::min(piece, count - first)) * sizeof(float);
+        check(cudaMemcpyAsync(pinned_.data(), packed + first, bytes, cudaMemcpyDeviceToHost, s()),
+              "downloading");
+        queue_->synchronize();
+        std::memcpy(values.data() + first, pinned_.data(), bytes);
+    }
+}
+
+void CudaStream::product(Plane in, const Matrix& matrix, const Plane& out,
+                         const GemvFinish& finish) {
+    const auto& held = static_cast<const CudaMatrix&>(matrix);
+    if (in.type == DType::f32 && held.type() != DType::f32) in = converted(in, DType::bf16);
+    if (in.rows <= gemv_max_rows) return few_rows(in, held.weights(), out, finish);
+    if (in.type == DType::bf16 && held.type() == DType::f32 && !held.half()) {
+        in = converted(in, DType::f32);
+    }
+    const bool half = in.type == DType::bf16 && held.type() == DType::f32;
+    many_rows(in, half ? *held.half() : held.weights(), out, finish);
+}
+
+void CudaStream::few_rows(const Plane& in, const Weights& weights, const Plane& out,
+                          const GemvFinish& finish) {
+    with_type(in.type, [&]<typename T>() {
+        with_type(out.type, [&]<typename Out>() {
+            gemv(in.as<T>(), weights, in.rows, finish, out.as<Out>(), s());
+        });
+    });
+}
+
+void CudaStream::many_rows(const Plane& in, Weights weights, const Plane& out,
+                           const GemvFinish& finish) {
+    if (is_quantised(static_cast<DType>(weights.type))) weights = as_bf16(weights);
+    if (in.type == DType::f32 && out.type == DType::bf16) {
+        const Plane sum{float_inputs_.get(out.rows * out.cols), DType::f32, out.cols, out.rows,
+                        out.cols};
+        matmul_.run(in, weights, sum, false);
+        return copy_plane(sum, out);
+    }
+    matmul_.run(in, weights, out, finish.kind == Finish::add);
+}
+
+Weights CudaStream::as_bf16(const Weights& quantised) {
+    Weights result = quantised;
+    bf16* elements = dequantised_.get(quantised.rows * quantised.stride);
+    dequantize(quantised, elements, quantised.stride, s());
+    result.codes = elements;
+    result.type = static_cast<int>(DType::bf16);
+    return result;
+}
+
+void CudaStream::causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, States states,
+                                  View out) {
+    const DeviceGuard guard = current();
+    const Plane from = resolve(in);
+    with_type(from.type, [&]<typename T>() {
+        const ConvArgs<T> args{.in = from.as<T>(),
+                               .out = resolve(out).as<T>(),
+                               .weight = values_of(weight),
+                               .weight_stride = stride_of(weight),
+                               .bias = bias != nullptr ? values_of(*bias) : nullptr,
+                               .taps = weight.rows(),
+                               .channels = from.cols,
+                               .tokens = from.rows};
+        if (states.size() == 1 && from.rows != 1) {
+            return conv_silu(args, f32(states.front()), s());
+        }
+        for (std::int64_t first = 0; first < from.rows; first += max_states) {
+            const std::int64_t count = std::min<std::int64_t>(max_states, from.rows - first);
+            ConvArgs<T> part = args;
+            part.in.data = args.in.row(first);
+            part.out.data = args.out.row(first);
+            part.tokens = count;
+            conv_silu_step(part,
+                           table_of(states.subspan(static_cast<std::size_t>(first),
+                                                   static_cast<std::size_t>(count))),
+                           s());
+        }
+    });
+}
+
+void CudaStream::delta(View dt, const Matrix* dt_proj, const Buffer& bias, float low, float high,
+                       View out) {
+    const DeviceGuard guard = current();
+    const Plane in = resolve(dt);
+    const Plane to = resolve(out);
+    if (dt_proj != nullptr && in.rows <= gemv_max_rows) {
+        return product(in, *dt_proj, to,
+                       {.kind = Finish::softplus, .bias = values_of(bias), .low = low, .high = high});
+    }
+    if (dt_proj != nullptr) product(in, *dt_proj, to, {});
+    const Plane& from = dt_proj != nullptr ? to : in;
+    with_type(from.type, [&]<typename From>() {
+        with_type(to.type, [&]<typename To>() {
+            softplus_bias(from.as<From>(), values_of(bias), low, high, to.as<To>(), to.rows,
+                          to.cols, s());
+        });
+    });
+}
+
+std::vector<std::int64_t> CudaStream::select_top(View scores, std::int64_t count) {
+    const DeviceGuard guard = current();
+    const Plane in = resolve(scores);
+    std::vector<std::int64_t> kept(static_cast<std::size_t>(std::min(count, in.cols)));
+    if (kept.empty()) return kept;
+    const auto wanted = static_cast<std::int64_t>(kept.size());
+    std::int64_t* result = kept_.get(wanted);
+    std::size_t bytes = 0;
+    cuda::select_top(in.as<float>().data, in.cols, wanted, result, nullptr, bytes, s());
+    cuda::select_top(in.as<float>().data, in.cols, wanted, result,
+                     sort_.get(static_cast<std::int64_t>(bytes)), bytes, s());
+    check(cudaMemcpyAsync(kept.data(), result, kept.size() * sizeof(std::int64_t),
+                          cudaMemcpyDeviceToHost, s()),
+          "downloading");
+    queue_->synchronize();
+    return kept;
+}
+
+template <typename T, typename D>
+ScanArgs<T, D> CudaStream::scan_args(const ScanInputs& in, const View& y) {
+    const Plane x = resolve(in.x);
+    for (const View* other : {&in.b, &in.c, &y}) {
+        if (resolve(*other).type != x.type) fail(Code::internal, "a scan of mixed types");
+    }
+    if (resolve(in.delta).type != (std::is_same_v<D, bf16> ? DType::bf16 : DType::f32)) {
+        fail(Code::internal, "a scan whose delta has another type");
+    }
+    ScanArgs<T, D> args{};
+    args.x = x.as<T>();
+    args.delta = resolve(in.delta).as<D>();
+    args.b = resolve(in.b).as<T>();
+    args.c = resolve(in.c).as<T>();
+    args.y = resolve(y).as<T>();
+    args.index = upload_rows(in.rows);
+    args.tokens = y.rows;
+    args.a = values_of(*in.a);
+    args.a_stride = stride_of(*in.a);
+    args.d = values_of(*in.d);
+    if (in.filter.threshold != nullptr) {
+        args.threshold = values_of(*in.filter.threshold);
+        args.scale = values_of(*in.filter.scale);
+    }
+    args.d_inner = x.cols;
+    args.d_state = in.a->rows();
+    return args;
+}
+
+template <typename Args, typename Step>
+void CudaStream::for_batches(const Args& args, States states, const Step& step) {
+    for (std::int64_t first = 0; first < args.tokens; first += max_states) {
+        const std::int64_t count = std::min<std::int64_t>(max_states, args.tokens - first);
+        Args part = args;
+        part.x.data = args.x.row(first);
+        part.delta.data = args.delta.row(first);
+        part.b.data = args.b.row(first);
+        part.c.data = args.c.row(first);
+        if (args.z.data != nullptr) part.z.data = args.z.row(first);
+        part.y.data = args.y.row(first);
+        part.tokens = count;
+        step(part, table_of(states.subspan(static_cast<std::size_t>(first),
+                                           static_cast<std::size_t>(count))));
+    }
+}
+
+void CudaStream::selective_scan(const ScanInputs& in, View z, States states, View y) {
+    const DeviceGuard guard = current();
+    if (y.rows == 0) return;
+    with_type(resolve(in.x).type, [&]<typename T>() {
+        ScanArgs<T, T> args = scan_args<T, T>(in, y);
+        args.z = resolve(z).as<T>();
+        if (states.size() == 1 && (y.rows != 1 || in.rows != nullptr)) {
+            return cuda::selective_scan(args, f32(states.front()), s());
+        }
+        for_batches(args, states, [&](const ScanArgs<T, T>& part, const StateTable& table) {
+            selective_scan_step(part, table, s());
+        });
+    });
+}
+
+void CudaStream::head_scan(const ScanInputs& in, const Mamba2Shape& shape, States states, View y) {
+    const DeviceGuard guard = current();
+    if (y.rows == 0) return;
+    with_type(resolve(in.x).type, [&]<typename T>() {
+        ScanArgs<T, float> args = scan_args<T, float>(in, y);
+        args.d_state = shape.d_state;
+        args.n_heads = shape.n_heads;
+        args.head_dim = shape.head_dim;
+        args.n_groups = shape.n_groups;
+        if (states.size() == 1 && (y.rows != 1 || in.rows != nullptr)) {
+            bf16* scores = chunk_scores_.get(head_scan_scratch(args.tokens, args.n_groups));
+            return cuda::head_scan(args, f32(states.front()), scores, s());
+        }
+        for_batches(args, states, [&](const ScanArgs<T, float>& part, const StateTable& table) {
+            head_scan_step(part, table, s());
+        });
+    });
+}
+
+}  // namespace
+
+backend::StreamPtr make_cuda_stream(std::shared_ptr<Device> device) {
+    const DeviceGuard guard(device->number());
+    return std::make_unique<CudaStream>(device);
+}
+
+}  // namespace sipo::cuda

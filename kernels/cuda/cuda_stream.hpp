@@ -1,0 +1,13 @@
+// The operations of the CUDA backend, each enqueued on a stream of the runtime of its own.
+#pragma once
+
+#include <memory>
+
+#include "backend/backend.hpp"
+#include "device.hpp"
+
+namespace sipo::cuda {
+
+[[nodiscard]] backend::StreamPtr make_cuda_stream(std::shared_ptr<Device> device);
+
+}  // namespace sipo::cuda
