@@ -51,9 +51,10 @@ inline const std::filesystem::path& imported(const std::string& checkpoint, DTyp
 }
 
 inline std::shared_ptr<const OpenModel> open_checkpoint(const std::string& checkpoint,
-                                                        DType weights = DType::f32) {
+                                                        DType weights = DType::f32,
+                                                        const std::string& backend = "cpu") {
     OpenOptions options;
-    options.backend = "cpu";
+    options.backend = backend;
     return std::make_shared<OpenModel>(imported(checkpoint, weights), options);
 }
 

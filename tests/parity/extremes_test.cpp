@@ -6,10 +6,9 @@
 namespace sipo::parity {
 namespace {
 
-constexpr double tolerance = 1e-6;
 constexpr float no_limit = 3.4e38F;
 
-class Extremes : public EveryInstructionSet {
+class Extremes : public EverySubject {
 protected:
     // A row that fills vectors and leaves a remainder.
     static Values row_of(const std::vector<float>& pattern, std::int64_t channels = 37) {
@@ -24,32 +23,28 @@ protected:
     [[nodiscard]] Values silu(const Values& x) const {
         Values weight(2, x.cols, 1.0F);
         std::fill_n(weight.data.begin(), x.cols, 0.0F);
-        return run(
-                   [&](Machine& machine) {
-                       const View out = machine.tokens(1, x.cols);
-                       const View state = machine.whole(Values(1, x.cols));
-                       machine->causal_conv_silu(machine.tokens(x), machine.table(weight), nullptr,
-                                                 {&state, 1}, out);
-                       return std::vector{machine.values(out)};
-                   },
-                   cpu_)
+        return run_subject([&](Machine& machine) {
+                   const View out = machine.tokens(1, x.cols);
+                   const View state = machine.whole(Values(1, x.cols));
+                   machine->causal_conv_silu(machine.tokens(x), machine.table(weight), nullptr,
+                                             {&state, 1}, out);
+                   return std::vector{machine.values(out)};
+               })
             .front();
     }
 
     [[nodiscard]] Values softplus(const Values& x) const {
-        return run(
-                   [&](Machine& machine) {
-                       const View out = machine.tokens(1, x.cols);
-                       machine->delta(machine.tokens(x), nullptr, machine.table(Values(1, x.cols)),
-                                      0.0F, no_limit, out);
-                       return std::vector{machine.values(out)};
-                   },
-                   cpu_)
+        return run_subject([&](Machine& machine) {
+                   const View out = machine.tokens(1, x.cols, DType::f32);
+                   machine->delta(machine.tokens(x), nullptr, machine.table(Values(1, x.cols)),
+                                  0.0F, no_limit, out);
+                   return std::vector{machine.values(out)};
+               })
             .front();
     }
 };
 
-SIPO_FOR_EVERY_INSTRUCTION_SET(Extremes);
+SIPO_FOR_EVERY_SUBJECT(Extremes);
 
 TEST_P(Extremes, SiluIsTheIdentityOrNothingFarFromZero) {
     const Values x = row_of({-1000, -100, -88, -20, -1e-30F, 0, 1e-30F, 20, 88, 100, 1000});
@@ -57,7 +52,8 @@ TEST_P(Extremes, SiluIsTheIdentityOrNothingFarFromZero) {
     for (std::int64_t c = 0; c < x.cols; ++c) {
         const double wanted = x(0, c) / (1.0 + std::exp(-static_cast<double>(x(0, c))));
         // Below 1e-35 only the size counts.
-        EXPECT_NEAR(y(0, c), wanted, tolerance * std::abs(wanted) + 1e-34) << "silu of " << x(0, c);
+        EXPECT_NEAR(y(0, c), wanted, subject_.tolerances.elementwise * std::abs(wanted) + 1e-34)
+            << "silu of " << x(0, c);
     }
 }
 
@@ -75,7 +71,7 @@ TEST_P(Extremes, SoftplusIsTheIdentityOrTheExponentialFarFromZero) {
         const double wanted = value > 20.0 ? value : std::log1p(std::exp(value));
         // Without a fused multiply-add the exponent x · log2(e) is rounded: |x| · 6e-8 of the
         // result.
-        const double relative = tolerance + 6e-8 * std::abs(value);
+        const double relative = subject_.tolerances.elementwise + 6e-8 * std::abs(value);
         EXPECT_NEAR(y(0, c), wanted, relative * wanted + 1e-37) << "softplus of " << value;
     }
 }
@@ -107,9 +103,10 @@ TEST_P(Extremes, AHugeDeltaForgetsTheStateEntirely) {
                 }
                 return std::vector{machine.values(state), machine.values(y)};
             };
-            const std::vector<Values> out = run(operation, cpu_);
-            expect_close(out[0], Values(states, channels, 0.5F), tolerance);
-            expect_close(out[1], Values(1, channels, mamba1 ? 800.0F : 8.0F), tolerance);
+            const std::vector<Values> out = run_subject(operation);
+            expect_close(out[0], Values(states, channels, 0.5F), subject_.tolerances.scan);
+            expect_close(out[1], Values(1, channels, mamba1 ? 800.0F : 8.0F),
+                         subject_.tolerances.scan);
         }
     }
 }
@@ -121,14 +118,11 @@ TEST_P(Extremes, LikelihoodsOfVeryUnequalLogitsAreRight) {
     logits(1, 40) = 80.0F;
     const std::vector<std::int32_t> targets{3, 40};
     const Values nll =
-        run(
-            [&](Machine& machine) {
-                const View out = machine.whole(Values(1, 2));
-                machine->negative_log_likelihood(machine.tokens(logits), targets, out);
-                return std::vector{machine.values(out)};
-            },
-            cpu_)
-            .front();
+        run_subject([&](Machine& machine) {
+            const View out = machine.whole(Values(1, 2));
+            machine->negative_log_likelihood(machine.tokens(logits, DType::f32), targets, out);
+            return std::vector{machine.values(out)};
+        }).front();
     EXPECT_NEAR(nll(0, 0), 2e4, 1e-2);
     EXPECT_NEAR(nll(0, 1), std::log(2.0), 1e-5);
 }
@@ -137,16 +131,16 @@ TEST_P(Extremes, NormsOfLargeAndZeroRowsAreFinite) {
     for (const float size : {0.0F, 1e15F}) {
         const Values in = row_of({size, -size});
         const Values out =
-            run(
-                [&](Machine& machine) {
-                    const View normed = machine.tokens(1, in.cols);
-                    machine->rms_norm(machine.tokens(in), machine.table(Values(1, in.cols, 1.0F)),
-                                      1e-5F, normed);
-                    return std::vector{machine.values(normed)};
-                },
-                cpu_)
-                .front();
-        for (const float value : out.data) EXPECT_NEAR(std::abs(value), size > 0 ? 1.0 : 0.0, 1e-6);
+            run_subject([&](Machine& machine) {
+                const View normed = machine.tokens(1, in.cols);
+                machine->rms_norm(machine.tokens(in, DType::f32),
+                                  machine.table(Values(1, in.cols, 1.0F)), 1e-5F, normed);
+                return std::vector{machine.values(normed)};
+            }).front();
+        const double wanted = size > 0 ? 1.0 : 0.0;
+        for (const float value : out.data) {
+            EXPECT_NEAR(std::abs(value), wanted, subject_.tolerances.elementwise);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "backend/registry.hpp"
 #include "checkpoints.hpp"
 #include "golden.hpp"
 #include "machine.hpp"
@@ -182,16 +183,16 @@ TEST_P(Golden, TheReferenceBackendAgreesWithTheGoldenNumbersAndTheCpu) {
     EXPECT_LE(relative_l2(cpu, reference), short_tolerance);
 }
 
-class GoldenOnEveryInstructionSet : public EveryInstructionSet {};
+class GoldenOnEveryInstructionSet : public EverySubject {};
 
-SIPO_FOR_EVERY_INSTRUCTION_SET(GoldenOnEveryInstructionSet);
+SIPO_FOR_EVERY_SUBJECT(GoldenOnEveryInstructionSet);
 
 TEST_P(GoldenOnEveryInstructionSet, LogitsOfTheLongPromptAgree) {
     for (const char* checkpoint : {mamba1_checkpoint, mamba2_checkpoint}) {
         const Json golden = golden_cases(checkpoint, "logits_last").front();
         ASSERT_EQ(golden.at("case"), "vanilla");
-        const auto logits =
-            plain_logits(checkpoint, cpu_, golden_array<std::int32_t>(golden, "ids"), 1);
+        const auto logits = plain_logits(checkpoint, subject_.backend,
+                                         golden_array<std::int32_t>(golden, "ids"), 1);
         EXPECT_LE(relative_l2(logits, golden_array<float>(golden, "logits_last")), long_tolerance)
             << checkpoint;
     }

@@ -1,5 +1,5 @@
 // What the operation tests share: random inputs, a backend with its stream and buffers, the
-// instruction sets to try, and the comparison of two results.
+// backends to judge (subject.hpp), and the comparison of two results.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,10 +19,10 @@
 #include <vector>
 
 #include "backend/backend.hpp"
-#include "backend/registry.hpp"
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "reference_backend.hpp"
+#include "subject.hpp"
 
 namespace sipo::parity {
 
@@ -78,24 +78,37 @@ private:
     SplitMix64 random_;
 };
 
+// The value as a buffer of that type keeps it.
+inline float stored_as(DType type, float value) {
+    return type == DType::bf16 ? bf16_to_float(float_to_bf16(value)) : value;
+}
+
 // A backend, a stream and the buffers of one computation. Matrices of tokens lie inside wider
-// buffers, as the model's do, and what lies around them must stay as it was.
+// buffers, as the model's do, and what lies around them must stay as it was. They are kept as
+// `activations`, or as f32 where the model needs that (residual stream, logits, Δ of Mamba-2).
+// Inputs are rounded before they are uploaded: every backend computes from the same numbers.
 class Machine {
 public:
-    Machine(backend::BackendPtr backend, int threads)
-        : backend_(std::move(backend)), stream_(backend_->open_stream(threads)) {}
+    Machine(backend::BackendPtr backend, int threads, DType activations = DType::f32)
+        : backend_(std::move(backend)),
+          stream_(backend_->open_stream(threads)),
+          activations_(activations) {}
 
     backend::Stream& operator*() { return *stream_; }
     backend::Stream* operator->() { return stream_.get(); }
 
-    View tokens(const Values& values) {
-        const View inside = tokens(values.rows, values.cols);
-        stream_->upload(values.data, inside);
+    View tokens(const Values& values) { return tokens(values, activations_); }
+    View tokens(const Values& values, DType type) {
+        const View inside = tokens(values.rows, values.cols, type);
+        std::vector<float> rounded(values.data);
+        for (float& value : rounded) value = stored_as(type, value);
+        stream_->upload(rounded, inside);
         return inside;
     }
-    View tokens(std::int64_t rows, std::int64_t cols) {
+    View tokens(std::int64_t rows, std::int64_t cols) { return tokens(rows, cols, activations_); }
+    View tokens(std::int64_t rows, std::int64_t cols, DType type) {
         const Values fence(rows + 2, cols + left + right, fence_value);
-        Buffer& buffer = *buffers_.emplace_back(stream_->allocate(fence.rows, fence.cols));
+        Buffer& buffer = *buffers_.emplace_back(allocate(*stream_, fence.rows, fence.cols, type));
         stream_->upload(fence.data, View(buffer));
         return View(buffer).row_range(1, rows).col_range(left, cols);
     }
@@ -122,30 +135,32 @@ public:
 
 private:
     template <typename Element>
-    static void append(std::vector<std::byte>& bytes, const Element& value) {
-        const auto raw = std::as_bytes(std::span(&value, 1));
-        bytes.insert(bytes.end(), raw.begin(), raw.end());
+    static void put(std::byte*& to, const Element& value) {
+        std::memcpy(to, &value, sizeof value);
+        to += sizeof value;
     }
 
     // The elements of a matrix as a container stores them.
     static std::vector<std::byte> stored(const Values& values, DType type) {
-        std::vector<std::byte> bytes;
+        std::vector<std::byte> bytes(
+            static_cast<std::size_t>(values.rows * row_bytes(type, values.cols)));
+        std::byte* to = bytes.data();
         for (std::int64_t r = 0; r < values.rows; ++r) {
             const std::span row(values.data.data() + r * values.cols,
                                 static_cast<std::size_t>(values.cols));
             const std::size_t step = is_quantised(type) ? std::size_t{quant_block} : 1;
             for (std::size_t k = 0; k < row.size(); k += step) {
                 const auto part = row.subspan(k, std::min(step, row.size() - k));
-                if (type == DType::f32) append(bytes, part[0]);
-                if (type == DType::bf16) append(bytes, float_to_bf16(part[0]));
-                if (type == DType::q8) append(bytes, quantize_q8(part));
-                if (type == DType::q4) append(bytes, quantize_q4(part));
+                if (type == DType::f32) put(to, part[0]);
+                if (type == DType::bf16) put(to, float_to_bf16(part[0]));
+                if (type == DType::q8) put(to, quantize_q8(part));
+                if (type == DType::q4) put(to, quantize_q4(part));
             }
         }
         return bytes;
     }
 
-    static constexpr float fence_value = 12345.0F;
+    static constexpr float fence_value = 12352.0F;  // a bf16
     static constexpr std::int64_t left = 3;
     static constexpr std::int64_t right = 5;
 
@@ -164,6 +179,7 @@ private:
 
     backend::BackendPtr backend_;
     backend::StreamPtr stream_;
+    DType activations_;
     std::vector<backend::BufferPtr> buffers_;
     std::vector<backend::MatrixPtr> matrices_;
 };
@@ -172,8 +188,8 @@ private:
 using Operation = std::function<std::vector<Values>(Machine& machine)>;
 
 inline std::vector<Values> run(const Operation& operation, backend::BackendPtr backend,
-                               int threads = 1) {
-    Machine machine(std::move(backend), threads);
+                               int threads = 1, DType activations = DType::f32) {
+    Machine machine(std::move(backend), threads, activations);
     return operation(machine);
 }
 
@@ -213,56 +229,60 @@ inline void expect_same_bits(const std::vector<Values>& actual,
     for (std::size_t i = 0; i < expected.size(); ++i) expect_same_bits(actual[i], expected[i]);
 }
 
-inline const std::vector<std::string>& instruction_sets() {
-    static const std::vector<std::string> names{"baseline", "avx2", "avx512", "avx512_bf16"};
-    return names;
-}
-
-// The CPU backend of an instruction set; null where this machine lacks it.
-inline backend::BackendPtr make_cpu_backend(const std::string& instruction_set) {
-    setenv("SIPO_CPU", instruction_set.c_str(), 1);
-    try {
-        backend::BackendPtr made = backend::make_backend("cpu");
-        unsetenv("SIPO_CPU");
-        return made;
-    } catch (const Error&) {
-        unsetenv("SIPO_CPU");
-        return nullptr;
+inline void expect_close(const std::vector<Values>& actual, const std::vector<Values>& expected,
+                         double tolerance) {
+    ASSERT_EQ(actual.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        SCOPED_TRACE(join("output ", i));
+        expect_close(actual[i], expected[i], tolerance);
+        if (testing::Test::HasFatalFailure()) return;
     }
 }
 
-// A test that runs once for each instruction set.
-class EveryInstructionSet : public testing::TestWithParam<std::string> {
+// A test that runs once for each subject.
+class EverySubject : public testing::TestWithParam<std::string> {
 protected:
     void SetUp() override {
-        cpu_ = make_cpu_backend(GetParam());
-        if (cpu_ == nullptr) GTEST_SKIP() << "this machine has no " << GetParam();
+        subject_ = make_subject(GetParam());
+        if (subject_.backend == nullptr) GTEST_SKIP() << "this machine has no " << GetParam();
     }
 
-    // The CPU gives what the reference gives, and the same bits on three threads as on one.
+    [[nodiscard]] std::vector<Values> run_subject(const Operation& operation,
+                                                  int threads = 1) const {
+        return run(operation, subject_.backend, threads, subject_.activations);
+    }
+
+    // The subject gives what the reference gives, and the same bits again, on three threads.
     void expect_parity(const Operation& operation, double tolerance) const {
-        const std::vector<Values> expected = run(operation, make_reference_backend());
-        const std::vector<Values> actual = run(operation, cpu_, 1);
-        ASSERT_EQ(actual.size(), expected.size());
-        for (std::size_t i = 0; i < expected.size(); ++i) {
-            SCOPED_TRACE(join("output ", i));
-            expect_close(actual[i], expected[i], tolerance);
-            if (testing::Test::HasFatalFailure()) return;
-        }
+        const std::vector<Values> expected =
+            run(operation, make_reference_backend(), 1, subject_.activations);
+        const std::vector<Values> actual = run_subject(operation);
+        expect_close(actual, expected, tolerance);
+        if (testing::Test::HasFatalFailure()) return;
         SCOPED_TRACE("three threads");
-        expect_same_bits(run(operation, cpu_, 3), actual);
+        expect_same_bits(run_subject(operation, 3), actual);
     }
 
-    backend::BackendPtr cpu_;
+    // Two ways to the same result: the same bits where the subject promises that.
+    void expect_same(const std::vector<Values>& actual, const std::vector<Values>& expected,
+                     double tolerance) const {
+        if (subject_.same_bits_however_cut) {
+            expect_same_bits(actual, expected);
+        } else {
+            expect_close(actual, expected, tolerance);
+        }
+    }
+
+    Subject subject_;
 };
 
-inline std::string test_name(const testing::TestParamInfo<std::string>& instruction_set) {
-    return instruction_set.param;
+inline std::string test_name(const testing::TestParamInfo<std::string>& subject) {
+    return subject.param;
 }
 
 }  // namespace sipo::parity
 
-// Once for each instruction set, named after it.
-#define SIPO_FOR_EVERY_INSTRUCTION_SET(suite)                                                 \
-    INSTANTIATE_TEST_SUITE_P(Cpu, suite, testing::ValuesIn(sipo::parity::instruction_sets()), \
+// Once for each subject, named after it.
+#define SIPO_FOR_EVERY_SUBJECT(suite)                                                     \
+    INSTANTIATE_TEST_SUITE_P(On, suite, testing::ValuesIn(sipo::parity::subject_names()), \
                              sipo::parity::test_name)

@@ -1,10 +1,5 @@
-// Every operation but the scans, CPU against reference, at sizes that leave remainders in every
+// Every operation but the scans against the reference, at sizes that leave remainders in every
 // vector width and panel.
-//
-// Tolerances: a float32 sum rounds at each of its terms, by 2^-24 of what is summed so far, so that
-// a product of 531 inputs is off by a few 1e-6 where its terms nearly cancel. bf16 products are
-// exact in float32 and both sides round the inputs alike, so they keep to the same. Everything else
-// is a short sum and a polynomial that is good to 2e-7.
 #include <limits>
 #include <span>
 
@@ -13,13 +8,11 @@
 namespace sipo::parity {
 namespace {
 
-constexpr double tolerance = 1e-6;
-constexpr double product_tolerance = 4e-6;
 constexpr std::int64_t token_counts[] = {1, 2, 3, 7, 64, 257};
 constexpr std::int64_t channel_counts[] = {5, 33, 80};
 constexpr float no_limit = 3.4e38F;
 
-class Operations : public EveryInstructionSet {
+class Operations : public EverySubject {
 protected:
     // For every number of tokens and of channels.
     template <typename Check>
@@ -50,10 +43,15 @@ protected:
         }
     }
 
+    [[nodiscard]] double product_tolerance(DType type) const {
+        return is_quantised(type) ? subject_.tolerances.quantised_product
+                                  : subject_.tolerances.product;
+    }
+
     RandomValues random_{1};
 };
 
-SIPO_FOR_EVERY_INSTRUCTION_SET(Operations);
+SIPO_FOR_EVERY_SUBJECT(Operations);
 
 TEST_P(Operations, MultiplyMatchesTheReference) {
     for_matrices([&](DType type, std::int64_t tokens, std::int64_t outputs, std::int64_t inputs) {
@@ -64,7 +62,7 @@ TEST_P(Operations, MultiplyMatchesTheReference) {
             machine->multiply(machine.tokens(in), machine.weights(weights, type), out);
             return std::vector{machine.values(out)};
         };
-        expect_parity(operation, product_tolerance);
+        expect_parity(operation, product_tolerance(type));
     });
 }
 
@@ -74,11 +72,11 @@ TEST_P(Operations, MultiplyAddMatchesTheReference) {
         const Values weights = random_(outputs, inputs);
         const Values before = random_(tokens, outputs, -10.0, 10.0);
         const auto operation = [&](Machine& machine) {
-            const View residual = machine.tokens(before);
+            const View residual = machine.tokens(before, DType::f32);
             machine->multiply_add(machine.tokens(in), machine.weights(weights, type), residual);
             return std::vector{machine.values(residual)};
         };
-        expect_parity(operation, product_tolerance);
+        expect_parity(operation, product_tolerance(type));
     });
 }
 
@@ -88,7 +86,7 @@ TEST_P(Operations, EmbedTakesTheRowsAsTheyAre) {
             const Values table = random_(70, channels);
             const std::vector<std::int32_t> ids = random_.ids(tokens, table.rows);
             const auto operation = [&](Machine& machine) {
-                const View out = machine.tokens(tokens, channels);
+                const View out = machine.tokens(tokens, channels, DType::f32);
                 machine->embed(machine.weights(table, type), ids, out);
                 return std::vector{machine.values(out)};
             };
@@ -103,10 +101,10 @@ TEST_P(Operations, RmsNormMatchesTheReference) {
         const Values weight = random_(1, channels);
         const auto operation = [&](Machine& machine) {
             const View out = machine.tokens(tokens, channels);
-            machine->rms_norm(machine.tokens(in), machine.table(weight), 1e-5F, out);
+            machine->rms_norm(machine.tokens(in, DType::f32), machine.table(weight), 1e-5F, out);
             return std::vector{machine.values(out)};
         };
-        expect_parity(operation, tolerance);
+        expect_parity(operation, subject_.tolerances.elementwise);
     });
 }
 
@@ -114,11 +112,12 @@ TEST_P(Operations, RmsNormOfATinyRowIsHeldDownByEps) {
     const Values in = random_(3, 33, -1e-6, 1e-6);
     const auto operation = [&](Machine& machine) {
         const View out = machine.tokens(in.rows, in.cols);
-        machine->rms_norm(machine.tokens(in), machine.table(Values(1, in.cols, 1.0F)), 1e-5F, out);
+        machine->rms_norm(machine.tokens(in, DType::f32), machine.table(Values(1, in.cols, 1.0F)),
+                          1e-5F, out);
         return std::vector{machine.values(out)};
     };
-    expect_parity(operation, tolerance);
-    const Values out = run(operation, cpu_).front();
+    expect_parity(operation, subject_.tolerances.elementwise);
+    const Values out = run_subject(operation).front();
     for (const float value : out.data) EXPECT_LT(std::abs(value), 1e-3F);
 }
 
@@ -139,7 +138,7 @@ TEST_P(Operations, ConvolutionMatchesTheReferenceAndMovesItsState) {
                                               {&state, 1}, out);
                     return std::vector{machine.values(out), machine.values(state)};
                 };
-                expect_parity(operation, tolerance);
+                expect_parity(operation, subject_.tolerances.elementwise);
             });
         }
     }
@@ -151,11 +150,11 @@ TEST_P(Operations, DeltaMatchesTheReference) {
             const Values dt = random_(tokens, channels, -30.0, 30.0);
             const Values bias = random_(1, channels, -3.0, 3.0);
             const auto operation = [&](Machine& machine) {
-                const View out = machine.tokens(tokens, channels);
+                const View out = machine.tokens(tokens, channels, DType::f32);
                 machine->delta(machine.tokens(dt), nullptr, machine.table(bias), low, high, out);
                 return std::vector{machine.values(out)};
             };
-            expect_parity(operation, tolerance);
+            expect_parity(operation, subject_.tolerances.elementwise);
         });
     }
 }
@@ -173,7 +172,7 @@ TEST_P(Operations, ProjectedDeltaMatchesTheReference) {
                                machine.table(bias), 0.0F, no_limit, out);
                 return std::vector{machine.values(out)};
             };
-            expect_parity(operation, tolerance);
+            expect_parity(operation, subject_.tolerances.elementwise);
         });
     }
 }
@@ -186,7 +185,7 @@ TEST_P(Operations, TokenScoresMatchTheReference) {
             machine->token_scores(machine.tokens(delta), scores);
             return std::vector{machine.values(View(*scores.buffer))};
         };
-        expect_parity(operation, tolerance);
+        expect_parity(operation, subject_.tolerances.elementwise);
     });
 }
 
@@ -195,8 +194,9 @@ TEST_P(Operations, GatherRowsTakesTheRowsAsTheyAre) {
         const Values from = random_(tokens, channels);
         const std::vector<std::int64_t> rows = random_.subset(tokens);
         const auto operation = [&](Machine& machine) {
-            const View to = machine.tokens(static_cast<std::int64_t>(rows.size()), channels);
-            machine->gather_rows(machine.tokens(from), rows, to);
+            const auto kept = static_cast<std::int64_t>(rows.size());
+            const View to = machine.tokens(kept, channels, DType::f32);
+            machine->gather_rows(machine.tokens(from, DType::f32), rows, to);
             return std::vector{machine.values(to)};
         };
         expect_parity(operation, 0.0);
@@ -221,7 +221,7 @@ TEST_P(Operations, GatedNormMatchesTheReference) {
                                         machine.table(weight), 1e-5F, groups);
                     return std::vector{machine.values(y)};
                 };
-                expect_parity(operation, tolerance);
+                expect_parity(operation, subject_.tolerances.elementwise);
             });
         }
     }
@@ -233,10 +233,10 @@ TEST_P(Operations, NegativeLogLikelihoodMatchesTheReference) {
         const std::vector<std::int32_t> targets = random_.ids(tokens, vocab);
         const auto operation = [&](Machine& machine) {
             const View out = machine.whole(Values(1, tokens));
-            machine->negative_log_likelihood(machine.tokens(logits), targets, out);
+            machine->negative_log_likelihood(machine.tokens(logits, DType::f32), targets, out);
             return std::vector{machine.values(out)};
         };
-        expect_parity(operation, tolerance);
+        expect_parity(operation, subject_.tolerances.elementwise);
     });
 }
 
@@ -249,7 +249,7 @@ TEST_P(Operations, AddBiasAddsTheRow) {
             machine->add_bias(inout, machine.table(bias));
             return std::vector{machine.values(inout)};
         };
-        expect_parity(operation, 0.0);
+        expect_parity(operation, subject_.tolerances.elementwise);
     });
 }
 
@@ -276,14 +276,14 @@ protected:
             Machine machine(std::move(backend), 1);
             return machine->select_top(machine.whole(row), count);
         };
-        const std::vector<std::int64_t> chosen = on(cpu_);
+        const std::vector<std::int64_t> chosen = on(subject_.backend);
         EXPECT_EQ(chosen, on(make_reference_backend()));
         return chosen;
     }
     using Rows = std::vector<std::int64_t>;
 };
 
-SIPO_FOR_EVERY_INSTRUCTION_SET(SelectTop);
+SIPO_FOR_EVERY_SUBJECT(SelectTop);
 
 TEST_P(SelectTop, GivesTheHighestInAscendingOrderOfIndex) {
     EXPECT_EQ(select({1, 5, 3, 4, 2}, 3), (Rows{1, 2, 3}));

@@ -1,0 +1,270 @@
+// What the suites of parity/ leave out: the shapes of the public models, many sequences at once,
+// more rows than a launch has blocks in one direction, and buffers beyond 2^31 elements.
+#include <cmath>
+#include <limits>
+
+#include "backend/registry.hpp"
+#include "device.hpp"
+#include "machine.hpp"
+
+namespace sipo::parity {
+namespace {
+
+constexpr float no_limit = 3.4e38F;
+
+class DeviceOperations : public EverySubject {
+protected:
+    // Large shapes are judged by the CPU backend, which the parity tests hold to the reference.
+    void expect_the_cpus(const Operation& operation, double tolerance) const {
+        const backend::BackendPtr cpu = backend::make_backend("cpu");
+        expect_close(run_subject(operation), run(operation, cpu, 0, subject_.activations),
+                     tolerance);
+    }
+
+    RandomValues random_{11};
+};
+
+SIPO_FOR_EVERY_SUBJECT(DeviceOperations);
+
+// What is summed in another order differs by the square root of the number of terms.
+double product_tolerance(const Subject& subject, DType type, std::int64_t inputs) {
+    if (is_quantised(type)) return subject.tolerances.quantised_product;
+    return subject.tolerances.product * std::max(1.0, std::sqrt(static_cast<double>(inputs) / 500));
+}
+
+TEST_P(DeviceOperations, ProductsOfTheModelsShapesMatchTheCpu) {
+    struct Shape {
+        std::int64_t outputs, inputs;
+    };
+    // in_proj and x_proj of 2.8B, in_proj of Mamba-2 2.7B, out_proj of 130M
+    constexpr Shape shapes[] = {{10240, 2560}, {192, 5120}, {10576, 2560}, {768, 1536}};
+    constexpr std::int64_t token_counts[] = {1, 5, 64, 129};
+    for (const Shape& shape : shapes) {
+        const Values weights = random_(shape.outputs, shape.inputs);
+        const Values in = random_(129, shape.inputs);
+        for (const DType type : {DType::f32, DType::bf16, DType::q8, DType::q4}) {
+            if (is_quantised(type) && shape.outputs > 1000) continue;  // slow to quantise
+            SCOPED_TRACE(join(dtype_name(type), ", ", shape.outputs, " x ", shape.inputs));
+            const auto operation = [&](Machine& machine) {
+                const Matrix& matrix = machine.weights(weights, type);
+                const View all = machine.tokens(in);
+                std::vector<Values> products;
+                for (const std::int64_t tokens : token_counts) {
+                    const View out = machine.tokens(tokens, shape.outputs);
+                    machine->multiply(all.row_range(0, tokens), matrix, out);
+                    products.push_back(machine.values(out));
+                }
+                return products;
+            };
+            expect_the_cpus(operation, product_tolerance(subject_, type, shape.inputs));
+            if (HasFatalFailure()) return;
+        }
+    }
+}
+
+TEST_P(DeviceOperations, LogitsAreF32HoweverTheActivationsAreKept) {
+    for (const DType type : {DType::f32, DType::bf16}) {
+        for (const std::int64_t tokens : {1, 3, 64}) {
+            SCOPED_TRACE(join(dtype_name(type), ", ", tokens, " tokens"));
+            const Values in = random_(tokens, 768);
+            const Values head = random_(5003, 768);
+            const auto operation = [&](Machine& machine) {
+                const View out = machine.tokens(tokens, head.rows, DType::f32);
+                machine->multiply(machine.tokens(in), machine.weights(head, type), out);
+                return std::vector{machine.values(out)};
+            };
+            expect_parity(operation, 1e-5);  // inputs are rounded already, nothing else is
+            if (HasFatalFailure()) return;
+        }
+    }
+}
+
+TEST_P(DeviceOperations, ConvolutionOfManySequencesMovesTheStateOfEach) {
+    for (const std::int64_t sequences : {2, 7, 64, 300}) {
+        for (const std::int64_t channels : {37, 5376}) {
+            SCOPED_TRACE(join(sequences, " sequences, ", channels, " channels"));
+            const Values in = random_(sequences, channels, -2.0, 2.0);
+            const Values weight = random_(4, channels);
+            const Values bias = random_(1, channels);
+            std::vector<Values> before;
+            for (std::int64_t i = 0; i < sequences; ++i) {
+                before.push_back(random_(3, channels, -2.0, 2.0));
+            }
+            const auto operation = [&](Machine& machine) {
+                std::vector<View> states;
+                for (const Values& state : before) states.push_back(machine.whole(state));
+                const View out = machine.tokens(sequences, channels);
+                machine->causal_conv_silu(machine.tokens(in), machine.table(weight),
+                                          &machine.table(bias), states, out);
+                std::vector<Values> results{machine.values(out)};
+                for (const View& state : states) results.push_back(machine.values(state));
+                return results;
+            };
+            expect_parity(operation, subject_.tolerances.elementwise);
+            if (HasFatalFailure()) return;
+        }
+    }
+}
+
+TEST_P(DeviceOperations, LongConvolutionOfAModelsWidthMatchesTheCpu) {
+    constexpr std::int64_t channels = 5376;  // x | B | C of Mamba-2 2.7B
+    for (const std::int64_t tokens : {1000, 4097}) {
+        const Values in = random_(tokens, channels, -2.0, 2.0);
+        const Values weight = random_(4, channels);
+        const Values before = random_(3, channels);
+        const auto operation = [&](Machine& machine) {
+            const View state = machine.whole(before);
+            const View out = machine.tokens(tokens, channels);
+            machine->causal_conv_silu(machine.tokens(in), machine.table(weight), nullptr,
+                                      {&state, 1}, out);
+            return std::vector{machine.values(out), machine.values(state)};
+        };
+        expect_the_cpus(operation, subject_.tolerances.elementwise);
+    }
+}
+
+TEST_P(DeviceOperations, RowsOfAModelsWidthMatchTheCpu) {
+    constexpr std::int64_t tokens = 1001;
+    for (const std::int64_t channels : {768, 2560, 5120}) {
+        SCOPED_TRACE(join(channels, " channels"));
+        const Values residual = random_(tokens, channels, -3.0, 3.0);
+        const Values y = random_(tokens, channels, -3.0, 3.0);
+        const Values z = random_(tokens, channels, -5.0, 5.0);
+        const Values dt = random_(tokens, 160, -2.0, 2.0);
+        const Values projection = random_(channels, 160, -0.1, 0.1);
+        const Values weight = random_(1, channels);
+        const auto operation = [&](Machine& machine) {
+            const Buffer& table = machine.table(weight);
+            const View normed = machine.tokens(tokens, channels);
+            const View gated = machine.tokens(y);
+            const View delta = machine.tokens(tokens, channels);
+            const View scores = machine.whole(Values(1, tokens));
+            machine->rms_norm(machine.tokens(residual, DType::f32), table, 1e-5F, normed);
+            machine->gated_norm(gated, machine.tokens(z), nullptr, table, 1e-5F, 1);
+            machine->delta(machine.tokens(dt), &machine.weights(projection, DType::f32), table,
+                           0.0F, no_limit, delta);
+            machine->token_scores(delta, scores);
+            return std::vector{machine.values(normed), machine.values(gated), machine.values(delta),
+                               machine.values(scores)};
+        };
+        expect_the_cpus(operation, subject_.tolerances.elementwise);
+        if (HasFatalFailure()) return;
+    }
+}
+
+// 65,535 is the most that a grid has in its second and third direction.
+TEST_P(DeviceOperations, TakeMoreRowsThanAGridHasInOneDirection) {
+    constexpr std::int64_t tokens = 70'001;
+    constexpr std::int64_t channels = 9;
+    const Values in = random_(tokens, channels, -2.0, 2.0);
+    const Values z = random_(tokens, channels, -2.0, 2.0);
+    const Values weight = random_(1, channels, 0.5, 1.5);
+    const Values taps = random_(4, channels);
+    const Values matrix = random_(7, channels);
+    const std::vector<std::int32_t> ids = random_.ids(tokens, 50);
+    const std::vector<std::int32_t> targets = random_.ids(tokens, channels);
+    const std::vector<std::int64_t> rows = random_.subset(tokens);
+    const auto kept = static_cast<std::int64_t>(rows.size());
+    const Values embedding = random_(50, channels);
+    const auto operation = [&](Machine& machine) {
+        const Buffer& table = machine.table(weight);
+        const View x = machine.tokens(in);
+        const View residual = machine.tokens(in, DType::f32);
+        const View state = machine.whole(Values(3, channels));
+        const View embedded = machine.tokens(tokens, channels, DType::f32);
+        const View normed = machine.tokens(tokens, channels);
+        const View convolved = machine.tokens(tokens, channels);
+        const View delta = machine.tokens(tokens, channels);
+        const View product = machine.tokens(tokens, matrix.rows);
+        const View gathered = machine.tokens(kept, channels, DType::f32);
+        const View gated = machine.tokens(in);
+        const View biased = machine.tokens(in);
+        const View scores = machine.whole(Values(1, tokens));
+        const View nll = machine.whole(Values(1, tokens));
+        machine->embed(machine.weights(embedding, DType::bf16), ids, embedded);
+        machine->rms_norm(residual, table, 1e-5F, normed);
+        machine->causal_conv_silu(x, machine.table(taps), nullptr, {&state, 1}, convolved);
+        machine->delta(x, nullptr, table, 0.0F, no_limit, delta);
+        machine->token_scores(delta, scores);
+        machine->multiply(x, machine.weights(matrix, DType::bf16), product);
+        machine->gather_rows(residual, rows, gathered);
+        machine->gated_norm(gated, machine.tokens(z), nullptr, table, 1e-5F, 3);
+        machine->add_bias(biased, table);
+        machine->negative_log_likelihood(residual, targets, nll);
+        std::vector<Values> results;
+        for (const View& view : {embedded, normed, convolved, state, delta, scores, product,
+                                 gathered, gated, biased, nll}) {
+            results.push_back(machine.values(view));
+        }
+        return results;
+    };
+    expect_parity(operation, subject_.tolerances.product);
+}
+
+TEST_P(DeviceOperations, SelectTopOfALongPromptGivesTheReferencesTokens) {
+    for (const std::int64_t tokens : {131'071, 1'000'003}) {
+        // Whole numbers tie by the thousand; others hardly ever.
+        for (const bool ties : {false, true}) {
+            Values scores = random_(1, tokens, 0.0, 500.0);
+            if (ties) {
+                for (float& score : scores.data) score = std::floor(score);
+            }
+            scores(0, tokens / 2) = std::numeric_limits<float>::quiet_NaN();
+            for (const std::int64_t count : {std::int64_t{1}, std::int64_t{4000}, tokens - 1}) {
+                SCOPED_TRACE(join(count, " of ", tokens, ", ties ", ties));
+                const auto chosen = [&](backend::BackendPtr backend) {
+                    Machine machine(std::move(backend), 1);
+                    return machine->select_top(machine.whole(scores), count);
+                };
+                ASSERT_EQ(chosen(subject_.backend), chosen(make_reference_backend()));
+            }
+        }
+    }
+}
+
+// Rows behind 2^31 elements: an index of 32 bits would wrap and write elsewhere.
+TEST_P(DeviceOperations, ReachBeyondTwoToThe31Elements) {
+    if (!is_cuda()) GTEST_SKIP() << "takes 10 GB of the backend's memory";
+    constexpr std::int64_t channels = 2560;
+    constexpr std::int64_t rows = (std::int64_t{1} << 31) / channels + 1000;
+    const backend::StreamPtr stream = subject_.backend->open_stream(1);
+    const backend::BufferPtr large = allocate(*stream, rows, channels, subject_.activations);
+    const Values in = random_(500, channels);
+    const backend::BufferPtr weight =
+        subject_.backend->upload_table(1, channels, Values(1, channels, 1.0F).data);
+    const View end = View(*large).row_range(rows - 500, 500);
+    const View before = View(*large).row_range(rows - 1000, 500);
+    stream->upload(in.data, end);
+    stream->copy(end, before);
+    stream->add_bias(before, *weight);
+    Values moved(500, channels);
+    stream->download(before, moved.data);
+    Values expected = in;
+    for (float& value : expected.data) value = stored_as(subject_.activations, value) + 1.0F;
+    expect_close(moved, expected, subject_.tolerances.elementwise);
+    // Where the indices would have wrapped to, nothing was written.
+    Values start(1000, channels);
+    stream->download(View(*large).row_range(0, 1000), start.data);
+    expect_same_bits(start, Values(1000, channels));
+}
+
+TEST_P(DeviceOperations, TooLargeABufferIsOutOfMemoryAndHarmsNothing) {
+    const backend::StreamPtr stream = subject_.backend->open_stream(1);
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        try {
+            (void)allocate(*stream, std::int64_t{1} << 24, std::int64_t{1} << 24, DType::f32);
+            FAIL() << "a petabyte was allocated";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Code::out_of_memory) << error.what();
+        }
+    }
+    const Values in = random_(3, 33);
+    const backend::BufferPtr buffer = allocate(*stream, 3, 33, DType::f32);
+    stream->upload(in.data, View(*buffer));
+    Values out(3, 33);
+    stream->download(View(*buffer), out.data);
+    expect_same_bits(out, in);
+}
+
+}  // namespace
+}  // namespace sipo::parity

@@ -1,0 +1,214 @@
+// Sessions on the device: cancelling, failures that are a status, threads, and states that move
+// between the device and the CPU.
+#include <atomic>
+#include <thread>
+
+#include "backend/registry.hpp"
+#include "device_model.hpp"
+#include "session/prefill.hpp"
+
+namespace sipo::parity {
+namespace {
+
+using backend::View;
+
+constexpr double tolerance = 1e-4;  // relative L2 of logits
+
+class DeviceSession : public OnDevice {
+protected:
+    [[nodiscard]] std::vector<float> logits_after(std::span<const std::int32_t> prompt) const {
+        Session session(model_, {});
+        session.prefill(prompt);
+        return {session.logits().begin(), session.logits().end()};
+    }
+};
+
+SIPO_FOR_EVERY_CHECKPOINT(DeviceSession);
+
+TEST_P(DeviceSession, ACancelledPrefillLeavesTheSessionAsItWas) {
+    const auto prompt = ids("long");
+    Session* running = nullptr;
+    SessionOptions options;
+    options.chunk_tokens = 256;
+    options.progress = [&](std::uint64_t done, std::uint64_t total) {
+        if (running != nullptr && done > total / 2) running->cancel();
+        return 0;
+    };
+    Session session(model_, options);
+    session.prefill(std::span(prompt).first(300));
+    running = &session;
+    try {
+        session.prefill(std::span(prompt).subspan(300));
+        FAIL() << "was not cancelled";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::cancelled) << error.what();
+    }
+    running = nullptr;
+    EXPECT_EQ(session.position(), 300);
+    session.prefill(std::span(prompt).subspan(300));
+    EXPECT_LE(relative_l2(session.logits(), logits_after(prompt)), tolerance);
+}
+
+TEST_P(DeviceSession, AResetSessionStartsAnew) {
+    const auto prompt = ids("short");
+    Session session(model_, {});
+    session.prefill(ids("long"));
+    session.decode(prompt[0]);
+    session.reset();
+    session.prefill(prompt);
+    EXPECT_LE(relative_l2(session.logits(), logits_after(prompt)), tolerance);
+}
+
+TEST_P(DeviceSession, SeveralThreadsUseOneDeviceAtOnce) {
+    const auto prompt = ids("long");
+    constexpr std::size_t threads = 4;
+    const auto other = open(DType::bf16);  // a second model on the device
+    const auto length_of = [](std::size_t i) { return 500 + 300 * i; };
+    std::vector<std::vector<float>> results(threads);
+    std::vector<std::string> errors(threads);
+    std::vector<std::thread> workers;
+    for (std::size_t i = 0; i < threads; ++i) {
+        workers.emplace_back([&, i] {
+            try {
+                for (int round = 0; round < 3; ++round) {
+                    Session session(model_, {});
+                    Session beside(other, {});
+                    session.prefill(std::span(prompt).first(length_of(i)));
+                    beside.prefill(std::span(prompt).first(100));
+                    for (std::size_t t = 0; t < 20; ++t) {
+                        session.decode(prompt[t]);
+                        beside.decode(prompt[t]);
+                    }
+                    results[i].assign(session.logits().begin(), session.logits().end());
+                }
+            } catch (const std::exception& error) {
+                errors[i] = error.what();
+            }
+        });
+    }
+    for (std::thread& worker : workers) worker.join();
+    for (std::size_t i = 0; i < threads; ++i) {
+        EXPECT_EQ(errors[i], "");
+        Session alone(model_, {});
+        alone.prefill(std::span(prompt).first(length_of(i)));
+        for (std::size_t t = 0; t < 20; ++t) alone.decode(prompt[t]);
+        EXPECT_LE(relative_l2(results[i], alone.logits()), tolerance) << "thread " << i;
+    }
+}
+
+// One that decodes what another thread's session has prefilled: the states are on other streams.
+TEST_P(DeviceSession, SessionsOfOtherStreamsDecodeTogether) {
+    const auto prompt = ids("short");
+    std::vector<std::unique_ptr<Session>> sessions(5);
+    std::vector<Session*> pointers;
+    for (auto& session : sessions) {
+        session = std::make_unique<Session>(model_, SessionOptions{});
+        pointers.push_back(session.get());
+    }
+    for (int round = 0; round < 5; ++round) {
+        for (Session* session : pointers) session->reset();
+        std::vector<std::thread> workers;
+        for (std::size_t i = 0; i < sessions.size(); ++i) {
+            workers.emplace_back(
+                [&, i] { sessions[i]->prefill(std::span(prompt).first(20 + 30 * i)); });
+        }
+        for (std::thread& worker : workers) worker.join();
+        Session::decode_together(pointers, std::span(prompt).first(sessions.size()));
+        for (std::size_t i = 0; i < sessions.size(); ++i) {
+            Session alone(model_, {});
+            alone.prefill(std::span(prompt).first(20 + 30 * i));
+            alone.decode(prompt[i]);
+            ASSERT_LE(relative_l2(sessions[i]->logits(), alone.logits()), tolerance)
+                << "session " << i << " in round " << round;
+        }
+    }
+}
+
+// Reads a part of a prompt and gives the logits after it.
+std::vector<float> read(Machinery& machinery, std::span<const std::int32_t> ids) {
+    const context::Plan plan(static_cast<std::size_t>(machinery.model.architecture().n_layers));
+    std::vector<float> logits(static_cast<std::size_t>(machinery.model.architecture().vocab_size));
+    const ProgressFn silent;
+    const std::atomic<bool> never{false};
+    const auto take = [&](std::int64_t, View rows) { machinery.stream->download(rows, logits); };
+    Prefill(machinery, {.ids = ids,
+                        .plan = plan,
+                        .last = 1,
+                        .on_logits = take,
+                        .progress = silent,
+                        .cancelled = never})
+        .run();
+    return logits;
+}
+
+void move_matrix(backend::Stream& from_stream, View from, backend::Stream& to_stream, View to) {
+    std::vector<float> values(static_cast<std::size_t>(from.rows * from.cols));
+    from_stream.download(from, values);
+    to_stream.upload(values, to);
+}
+
+void move_state(Machinery& from, Machinery& to) {
+    for (std::int64_t i = 0; i < from.model.architecture().n_layers; ++i) {
+        const LayerState source = from.state.layer(i);
+        const LayerState target = to.state.layer(i);
+        move_matrix(*from.stream, source.conv_state, *to.stream, target.conv_state);
+        move_matrix(*from.stream, source.ssm_state, *to.stream, target.ssm_state);
+    }
+}
+
+TEST_P(DeviceSession, AStateMovesBetweenTheCpuAndTheDevice) {
+    const auto prompt = ids("long");
+    const auto cpu_model = open_checkpoint(GetParam());
+    const auto first = std::span(prompt).first(777);
+    const auto rest = std::span(prompt).subspan(777, 400);
+    const auto read_on = [&](const OpenModel& start, const OpenModel& end) {
+        Machinery before(start.model(), 2, 256);
+        Machinery after(end.model(), 2, 256);
+        (void)read(before, first);
+        move_state(before, after);
+        return read(after, rest);
+    };
+    const std::vector<float> expected = read_on(*cpu_model, *cpu_model);
+    EXPECT_LE(relative_l2(read_on(*cpu_model, *model_), expected), tolerance);
+    EXPECT_LE(relative_l2(read_on(*model_, *cpu_model), expected), tolerance);
+    EXPECT_LE(relative_l2(read_on(*model_, *model_), expected), tolerance);
+}
+
+TEST_P(DeviceSession, TellsWhereItComputes) {
+    Session session(model_, {});
+    if (!is_cuda()) GTEST_SKIP() << "the name of " << device_name() << " is another test's";
+    EXPECT_TRUE(session.backend_name().starts_with("cuda")) << session.backend_name();
+}
+
+// Names that no machine has: a status with a message that says what there is.
+TEST(DeviceNames, OfDevicesThatAreNotThereAreRefused) {
+    if (!is_cuda() || device_backend() == nullptr) GTEST_SKIP() << "no cuda device here";
+    for (const char* name : {"cuda:99", "cuda:-1", "cuda:", "cuda:x", "cuda0", "CUDA"}) {
+        SCOPED_TRACE(name);
+        try {
+            (void)backend::make_backend(name);
+            ADD_FAILURE() << "there is such a backend";
+        } catch (const Error& error) {
+            EXPECT_TRUE(error.code() == Code::not_found || error.code() == Code::backend_error)
+                << error.what();
+        }
+    }
+    try {
+        (void)backend::make_backend("cuda:99");
+    } catch (const Error& error) {
+        const std::string message = error.what();
+        EXPECT_NE(message.find("99"), std::string::npos) << message;
+        // How many there are: another number than the one that was asked for.
+        std::string rest = message;
+        rest.erase(rest.find("99"), 2);
+        EXPECT_NE(rest.find_first_of("0123456789"), std::string::npos) << message;
+    }
+}
+
+TEST(DeviceNames, OfTheFirstDeviceIsTakenWithItsNumber) {
+    if (device_name() != "cuda" || device_backend() == nullptr) GTEST_SKIP() << "no cuda here";
+    EXPECT_NE(backend::make_backend("cuda:0"), nullptr);
+}
+
+}  // namespace
+}  // namespace sipo::parity
