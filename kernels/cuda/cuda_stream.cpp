@@ -200,6 +200,9 @@ private:
         });
     }
     // The same values in another type, in scratch memory.
+    [[nodiscard]] static bool is_aligned(const Plane& plane) {
+        return reinterpret_cast<std::uintptr_t>(plane.data) % 16 == 0;
+    }
     [[nodiscard]] Plane converted(const Plane& from, DType type) {
         const std::int64_t stride = round_up(from.cols, std::int64_t{8});
         void* data = type == DType::bf16
@@ -213,7 +216,7 @@ private:
     void product(Plane in, const Matrix& matrix, const Plane& out, const GemvFinish& finish);
     void few_rows(const Plane& in, const Weights& weights, const Plane& out,
                   const GemvFinish& finish);
-    void many_rows(const Plane& in, Weights weights, const Plane& out, const GemvFinish& finish);
+    void many_rows(Plane in, Weights weights, const Plane& out, const GemvFinish& finish);
     [[nodiscard]] Weights as_bf16(const Weights& quantised);
 
     template <typename T, typename D>
@@ -228,6 +231,7 @@ private:
     Scratch<std::int64_t> kept_{queue_};
     Scratch<std::byte> sort_{queue_};
     Scratch<float> float_inputs_{queue_};
+    Scratch<float> product_{queue_};
     Scratch<bf16> half_inputs_{queue_};
     Scratch<float> transfer_{queue_};
     Scratch<bf16> dequantised_{queue_};
@@ -303,16 +307,19 @@ void CudaStream::few_rows(const Plane& in, const Weights& weights, const Plane& 
     });
 }
 
-void CudaStream::many_rows(const Plane& in, Weights weights, const Plane& out,
-                           const GemvFinish& finish) {
+// cuBLAS has the types of a product, and rows on 16-byte borders; anything else goes through
+// scratch memory.
+void CudaStream::many_rows(Plane in, Weights weights, const Plane& out, const GemvFinish& finish) {
     if (is_quantised(static_cast<DType>(weights.type))) weights = as_bf16(weights);
-    if (in.type == DType::f32 && out.type == DType::bf16) {
-        const Plane sum{float_inputs_.get(out.rows * out.cols), DType::f32, out.cols, out.rows,
-                        out.cols};
-        matmul_.run(in, weights, sum, false);
-        return copy_plane(sum, out);
-    }
-    matmul_.run(in, weights, out, finish.kind == Finish::add);
+    if (!is_aligned(in)) in = converted(in, in.type);
+    const bool add = finish.kind == Finish::add;
+    const bool mixed = in.type == DType::f32 && out.type == DType::bf16;
+    if (!mixed && is_aligned(out)) return matmul_.run(in, weights, out, add);
+    const std::int64_t stride = round_up(out.cols, std::int64_t{8});
+    const Plane sum{product_.get(out.rows * stride), DType::f32, stride, out.rows, out.cols};
+    if (add) copy_plane(out, sum);
+    matmul_.run(in, weights, sum, add);
+    copy_plane(sum, out);
 }
 
 Weights CudaStream::as_bf16(const Weights& quantised) {

@@ -15,6 +15,7 @@
 //   * The partial sums of y go through shared memory too: cheaper than shuffles, and the gate, the
 //     skip and the rounding are then spread evenly over the block.
 // README.md has the count of operations and the measured share.
+#include <cstdlib>
 #include "async_copy.cuh"
 #include "device_math.cuh"
 #include "kernels.hpp"
@@ -99,6 +100,13 @@ struct Tile {
     // The padding spreads the channels of a warp over the banks.
     alignas(16) Decay decay[channels][tile + 2];
     alignas(16) float partial[tile][threads];
+
+    // Where in a row of `partial` group `g` of four lanes of a channel lies. A warp writes its 32
+    // sums in any order without a conflict; turning the groups by the channel lets eight threads
+    // read one group of eight channels without one.
+    static __device__ int place(int channel, int g) {
+        return channel * Lanes + ((g ^ (channel * Lanes / warp_size)) & (Lanes / 4 - 1)) * 4;
+    }
 };
 
 // Rows [first, first + tile) of columns [col, col + width) of `from`; zeros past the ends.
@@ -202,6 +210,7 @@ __device__ void scan_tile(Tile<T, Lanes>& shared, const float* a, float* h) {
     constexpr int held = Tile<T, Lanes>::held;
     const int lane = threadIdx.x % Lanes;
     const int channel = threadIdx.x / Lanes;
+    const int place = Tile<T, Lanes>::place(channel, lane / 4) + lane % 4;
     Inputs<held> next;
     next.load(shared, 0, channel, lane);
 #pragma unroll
@@ -221,7 +230,7 @@ __device__ void scan_tile(Tile<T, Lanes>& shared, const float* a, float* h) {
             }
         }
 #pragma unroll
-        for (int i = 0; i < batch; ++i) shared.partial[first + i][threadIdx.x] = sums[i];
+        for (int i = 0; i < batch; ++i) shared.partial[first + i][place] = sums[i];
     }
 }
 
@@ -241,9 +250,9 @@ __device__ void write_tile(const Tile<T, Lanes>& shared,
         y[i] = skip * to_float(staged.x[t][channel]);
         gate[i] = to_float(staged.z[t][channel]);
 #pragma unroll
-        for (int l = 0; l < Lanes; l += 4) {
+        for (int g = 0; g < Lanes / 4; ++g) {
             const auto part = *reinterpret_cast<const Pack<float, 4>*>(
-                &shared.partial[t][channel * Lanes + l]);
+                &shared.partial[t][Tile<T, Lanes>::place(channel, g)]);
             y[i] += (part.values[0] + part.values[1]) + (part.values[2] + part.values[3]);
         }
     }
@@ -320,7 +329,7 @@ void selective_scan(const ScanArgs<T, T>& args, Rows<float> state, cudaStream_t 
         one.stride = state.stride;
         launch(s, dim3(blocks_for(args.d_inner, threads), 1), threads, 0, scan_channels<T>, args,
                one, args.tokens);
-    } else if (args.d_inner < many_channels) {
+    } else if (getenv("SCAN_LANES") ? atoi(getenv("SCAN_LANES")) == 16 : args.d_inner < many_channels) {
         run_tiles<T, 16>(args, state, s);
     } else {
         run_tiles<T, 8>(args, state, s);
