@@ -228,7 +228,7 @@ TEST_P(DeviceOperations, ReachBeyondTwoToThe31Elements) {
     constexpr std::int64_t channels = 2560;
     constexpr std::int64_t rows = (std::int64_t{1} << 31) / channels + 1000;
     const backend::StreamPtr stream = subject_.backend->open_stream(1);
-    const backend::BufferPtr large = allocate(*stream, rows, channels, subject_.activations);
+    const backend::BufferPtr large = stream->allocate(rows, channels, subject_.activations);
     const Values in = random_(500, channels);
     const backend::BufferPtr weight =
         subject_.backend->upload_table(1, channels, Values(1, channels, 1.0F).data);
@@ -252,14 +252,14 @@ TEST_P(DeviceOperations, TooLargeABufferIsOutOfMemoryAndHarmsNothing) {
     const backend::StreamPtr stream = subject_.backend->open_stream(1);
     for (int attempt = 0; attempt < 2; ++attempt) {
         try {
-            (void)allocate(*stream, std::int64_t{1} << 24, std::int64_t{1} << 24, DType::f32);
+            (void)stream->allocate(std::int64_t{1} << 24, std::int64_t{1} << 24);
             FAIL() << "a petabyte was allocated";
         } catch (const Error& error) {
             EXPECT_EQ(error.code(), Code::out_of_memory) << error.what();
         }
     }
     const Values in = random_(3, 33);
-    const backend::BufferPtr buffer = allocate(*stream, 3, 33, DType::f32);
+    const backend::BufferPtr buffer = stream->allocate(3, 33);
     stream->upload(in.data, View(*buffer));
     Values out(3, 33);
     stream->download(View(*buffer), out.data);

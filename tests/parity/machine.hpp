@@ -108,7 +108,7 @@ public:
     View tokens(std::int64_t rows, std::int64_t cols) { return tokens(rows, cols, activations_); }
     View tokens(std::int64_t rows, std::int64_t cols, DType type) {
         const Values fence(rows + 2, cols + left + right, fence_value);
-        Buffer& buffer = *buffers_.emplace_back(allocate(*stream_, fence.rows, fence.cols, type));
+        Buffer& buffer = *buffers_.emplace_back(stream_->allocate(fence.rows, fence.cols, type));
         stream_->upload(fence.data, View(buffer));
         return View(buffer).row_range(1, rows).col_range(left, cols);
     }

@@ -2,7 +2,6 @@
 // cpu_subject.cpp (every instruction set) or tests/gpu/device_subject.cpp.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -28,15 +27,5 @@ struct Subject {
 
 [[nodiscard]] const std::vector<std::string>& subject_names();
 [[nodiscard]] Subject make_subject(const std::string& name);
-
-// A buffer in which that precision suffices. A backend interface without the parameter keeps f32.
-template <typename Stream>
-backend::BufferPtr allocate(Stream& stream, std::int64_t rows, std::int64_t cols, DType type) {
-    if constexpr (requires { stream.allocate(rows, cols, type); }) {
-        return stream.allocate(rows, cols, type);
-    } else {
-        return stream.allocate(rows, cols);
-    }
-}
 
 }  // namespace sipo::parity

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Passkey accuracy of the two reference checkpoints on prompts of 16K to 128K tokens, on a device and
+# on the CPU: the same prompts, and the accuracies within two points of each other.
+#
+#   passkey.sh SIPO BACKEND FOLDER    from the root of the checkout; results go to FOLDER
+
+set -u
+sipo=$1
+backend=$2
+folder=$3
+lengths=${SIPO_PASSKEY_LENGTHS:-16384,65536,131072}
+samples=${SIPO_PASSKEY_SAMPLES:-2}
+noise=tests/data/novels-heldout.txt
+
+for family in mamba1 mamba2; do
+    model=$folder/$family.sipo
+    "$sipo" import "tests/models/passkey-$family" "$model" --quiet || exit 1
+    "$sipo" calibrate "$model" --text tests/data/novels-calibration.txt --backend cpu --quiet || exit 1
+    for where in cpu "$backend"; do
+        "$sipo" eval passkey "$model" --noise "$noise" --lengths "$lengths" --samples "$samples" \
+            --methods none,longmamba,decimamba --backend "$where" --json --quiet \
+            >"$folder/passkey-$family-$where.json" || exit 1
+    done
+    python3 - "$folder/passkey-$family-cpu.json" "$folder/passkey-$family-$backend.json" <<'PYTHON' || exit 1
+import json, sys
+
+cpu, device = (json.load(open(name))["results"] for name in sys.argv[1:3])
+worst = 0.0
+for left, right in zip(cpu, device, strict=True):
+    assert (left["length"], left["method"]) == (right["length"], right["method"])
+    worst = max(worst, abs(left["accuracy"] - right["accuracy"]))
+    print(f'{left["length"]:>7} {left["method"]:10} cpu {left["accuracy"]:.3f} '
+          f'({left["tokens_per_second"]:.0f} tok/s)  device {right["accuracy"]:.3f} '
+          f'({right["tokens_per_second"]:.0f} tok/s)')
+sys.exit(f"accuracies differ by {worst:.3f}" if worst > 0.02 else 0)
+PYTHON
+done
