@@ -24,8 +24,8 @@ const PluginTable& load_plugin(std::string_view name) {
     void* object = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (object == nullptr) {
         const char* reason = dlerror();
-        fail(Code::backend_error, "the backend '", name, "' does not load: ",
-             reason != nullptr ? reason : path);
+        fail(Code::backend_error, "the backend '", name,
+             "' does not load: ", reason != nullptr ? reason : path);
     }
     using Entry = const PluginTable* (*)();
     const auto entry = reinterpret_cast<Entry>(dlsym(object, "sipo_backend_plugin"));

@@ -65,8 +65,10 @@ __global__ void conv_runs(ConvArgs<T> args, Rows<float> history) {
             float sum = bias[i];
 #pragma unroll
             for (int k = 0; k < Taps; ++k) {
-                if (k + 1 < Taps) window[k][i] = window[k + 1][i];
-                else window[k][i] = to_float(inputs[t].values[i]);
+                if (k + 1 < Taps)
+                    window[k][i] = window[k + 1][i];
+                else
+                    window[k][i] = to_float(inputs[t].values[i]);
                 sum += weight[k][i] * window[k][i];
             }
             out.values[i] = from_float<T>(silu<T>(sum));
@@ -159,8 +161,8 @@ template <typename T>
 void conv_silu_step(const ConvArgs<T>& args, const StateTable& histories, cudaStream_t s) {
     ConvArgs<T> one = args;
     one.tokens = 1;
-    launch(s, dim3(blocks_for(args.channels, threads), static_cast<unsigned>(args.tokens)),
-           threads, 0, conv_step<T>, one, histories);
+    launch(s, dim3(blocks_for(args.channels, threads), static_cast<unsigned>(args.tokens)), threads,
+           0, conv_step<T>, one, histories);
 }
 template void conv_silu_step(const ConvArgs<float>&, const StateTable&, cudaStream_t);
 template void conv_silu_step(const ConvArgs<bf16>&, const StateTable&, cudaStream_t);

@@ -73,7 +73,7 @@ backend::BackendPtr make(int number) {
 
 extern "C" __attribute__((visibility("default"))) const sipo::backend::PluginTable*
 sipo_backend_plugin() {
-    static constexpr sipo::backend::PluginTable table{
-        sipo::backend::plugin_api_version, SIPO_VERSION, &sipo::cuda::make};
+    static constexpr sipo::backend::PluginTable table{sipo::backend::plugin_api_version,
+                                                      SIPO_VERSION, &sipo::cuda::make};
     return &table;
 }

@@ -136,8 +136,8 @@ public:
         const Plane out = resolve(y);
         const std::int64_t* index = upload_rows(rows);
         with_type(out.type, [&]<typename T>() {
-            cuda::gated_norm(out.as<T>(), same<T>(z), index, values_of(weight), eps,
-                             out.rows, out.cols, n_groups, s());
+            cuda::gated_norm(out.as<T>(), same<T>(z), index, values_of(weight), eps, out.rows,
+                             out.cols, n_groups, s());
         });
     }
 
@@ -146,8 +146,9 @@ public:
         const DeviceGuard guard = current();
         const Plane from = resolve(logits);
         cuda::negative_log_likelihood(
-            from.as<float>(), ids_.upload(targets.data(), static_cast<std::int64_t>(targets.size())),
-            from.rows, from.cols, f32(out).data, s());
+            from.as<float>(),
+            ids_.upload(targets.data(), static_cast<std::int64_t>(targets.size())), from.rows,
+            from.cols, f32(out).data, s());
     }
 
     bool step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,
@@ -380,8 +381,9 @@ void CudaStream::delta(View dt, const Matrix* dt_proj, const Buffer& bias, float
     const Plane in = resolve(dt);
     const Plane to = resolve(out);
     if (dt_proj != nullptr && in.rows <= gemv_max_rows) {
-        return product(in, *dt_proj, to,
-                       {.kind = Finish::softplus, .bias = values_of(bias), .low = low, .high = high});
+        return product(
+            in, *dt_proj, to,
+            {.kind = Finish::softplus, .bias = values_of(bias), .low = low, .high = high});
     }
     if (dt_proj != nullptr) product(in, *dt_proj, to, {});
     const Plane& from = dt_proj != nullptr ? to : in;
@@ -527,8 +529,7 @@ Mamba1StepArgs<T> step_args(const backend::Mamba1Layer& layer, const View& resid
 
 bool CudaStream::step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,
                              States ssm_states) {
-    const bool precise_delta =
-        static_cast<const CudaMatrix*>(layer.dt_proj)->type() == DType::f32;
+    const bool precise_delta = static_cast<const CudaMatrix*>(layer.dt_proj)->type() == DType::f32;
     if (residual.rows != 1 || !precise_delta) return false;
     const DeviceGuard guard = current();
     bool done = false;

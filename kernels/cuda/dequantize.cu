@@ -14,8 +14,7 @@ template <DType Type, typename Out>
 __global__ void read_rows(Weights w, const std::int32_t* rows, Rows<Out> out) {
     wait_for_predecessor();
     let_successor_start();
-    const std::int64_t col =
-        (std::int64_t{blockIdx.y} * threads + threadIdx.x) * weights_at_once;
+    const std::int64_t col = (std::int64_t{blockIdx.y} * threads + threadIdx.x) * weights_at_once;
     if (col >= w.cols) return;
     const std::int64_t row = rows != nullptr ? rows[blockIdx.x] : blockIdx.x;
     typename WeightReader<Type>::Raw raw;

@@ -43,9 +43,8 @@ Device::Device(int number, std::int64_t memory_limit) : number_(number) {
     cudaDeviceProp properties{};
     check(cudaGetDeviceProperties(&properties, number), "the device's properties");
     if (properties.major < 8) {
-        fail(Code::unsupported, "cuda:", number, " (", properties.name,
-             ") has compute capability ", properties.major, ".", properties.minor,
-             "; 8.0 or newer is needed");
+        fail(Code::unsupported, "cuda:", number, " (", properties.name, ") has compute capability ",
+             properties.major, ".", properties.minor, "; 8.0 or newer is needed");
     }
     name_ = join("cuda:", number, " (", properties.name, ")");
     cudaMemPoolProps pool{};
@@ -80,9 +79,8 @@ void QueueOwner::synchronize() const {
 DeviceMemory::DeviceMemory(Queue queue, std::int64_t bytes)
     : queue_(std::move(queue)), bytes_(bytes) {
     if (bytes == 0) return;
-    const cudaError_t error = cudaMallocFromPoolAsync(&data_, static_cast<std::size_t>(bytes),
-                                                      queue_->device().pool(),
-                                                      queue_->memory_stream());
+    const cudaError_t error = cudaMallocFromPoolAsync(
+        &data_, static_cast<std::size_t>(bytes), queue_->device().pool(), queue_->memory_stream());
     if (error == cudaErrorMemoryAllocation) {
         (void)cudaGetLastError();
         fail(Code::out_of_memory, queue_->device().name(), " has no ", bytes,

@@ -66,8 +66,7 @@ void copy_or_gather(Rows<From> from, const std::int64_t* index, Rows<To> to, std
 }  // namespace
 
 template <typename From, typename To>
-void copy_rows(Rows<From> from, Rows<To> to, std::int64_t rows, std::int64_t cols,
-               cudaStream_t s) {
+void copy_rows(Rows<From> from, Rows<To> to, std::int64_t rows, std::int64_t cols, cudaStream_t s) {
     copy_or_gather(from, nullptr, to, rows, cols, s);
 }
 template void copy_rows(Rows<float>, Rows<float>, std::int64_t, std::int64_t, cudaStream_t);
@@ -80,8 +79,8 @@ void gather_rows(Rows<T> from, const std::int64_t* index, Rows<T> to, std::int64
                  std::int64_t cols, cudaStream_t s) {
     copy_or_gather(from, index, to, rows, cols, s);
 }
-template void gather_rows(Rows<float>, const std::int64_t*, Rows<float>, std::int64_t,
-                          std::int64_t, cudaStream_t);
+template void gather_rows(Rows<float>, const std::int64_t*, Rows<float>, std::int64_t, std::int64_t,
+                          cudaStream_t);
 template void gather_rows(Rows<bf16>, const std::int64_t*, Rows<bf16>, std::int64_t, std::int64_t,
                           cudaStream_t);
 

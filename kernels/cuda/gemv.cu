@@ -23,12 +23,13 @@ __device__ void finish_product(const GemvFinish& finish, float product, std::int
     }
 }
 
-template <typename T, typename Out, DType Type, int Count>
+template <typename T, typename Out, DType Type, int Count, int Steps>
 __global__ __launch_bounds__(gemv_threads) void gemv_rows(Rows<T> in, Weights w, GemvFinish finish,
                                                           Rows<Out> out, int padded) {
     extern __shared__ __align__(16) float inputs[];  // [Count][padded], placed
     const int lane = threadIdx.x % warp_size;
-    Ring<Type> ring(w);
+    RowPart<Type, Steps> part;
+    part.load(w, first_output(), 0);
     wait_for_predecessor();
     let_successor_start();
 #pragma unroll
@@ -37,18 +38,20 @@ __global__ __launch_bounds__(gemv_threads) void gemv_rows(Rows<T> in, Weights w,
         for (int c = threadIdx.x * 4; c < padded; c += gemv_threads * 4) {
             Pack<float, 4> four;
 #pragma unroll
-            for (int e = 0; e < 4; ++e) four.values[e] = c + e < w.cols ? to_float(row[c + e]) : 0.0F;
+            for (int e = 0; e < 4; ++e)
+                four.values[e] = c + e < w.cols ? to_float(row[c + e]) : 0.0F;
             *reinterpret_cast<Pack<float, 4>*>(&inputs[r * padded + input_place(c)]) = four;
         }
     }
     __syncthreads();
-    for_products<Type, Count>(w, inputs, padded, ring, [&](std::int64_t output, const float* sums) {
-        // Lane r finishes row r, so that the rows' reads and stores go together.
+    for_products<Type, Count, Steps>(
+        w, inputs, padded, part, [&](std::int64_t output, const float* sums) {
+    // Lane r finishes row r, so that the rows' reads and stores go together.
 #pragma unroll
-        for (int r = 0; r < Count; ++r) {
-            if (lane == r) finish_product(finish, sums[r], output, out.row(r)[output]);
-        }
-    });
+            for (int r = 0; r < Count; ++r) {
+                if (lane == r) finish_product(finish, sums[r], output, out.row(r)[output]);
+            }
+        });
 }
 
 template <typename T, typename Out, DType Type, int Count>
@@ -56,10 +59,12 @@ void run(Rows<T> in, const Weights& weights, const GemvFinish& finish, Rows<Out>
          cudaStream_t s) {
     const int padded = padded_inputs(weights);
     const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(padded) * Count;
-    const auto kernel = gemv_rows<T, Out, Type, Count>;
-    allow_shared(kernel, bytes);
-    launch(s, gemv_blocks(kernel, bytes, weights.rows), gemv_threads, bytes, kernel, in, weights,
-           finish, out, padded);
+    for_steps(weights, [&]<int Steps>() {
+        const auto kernel = gemv_rows<T, Out, Type, Count, Steps>;
+        allow_shared(kernel, bytes);
+        launch(s, gemv_blocks(kernel, bytes, weights.rows), gemv_threads, bytes, kernel, in,
+               weights, finish, out, padded);
+    });
 }
 
 }  // namespace

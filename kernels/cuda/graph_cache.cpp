@@ -1,9 +1,9 @@
 #include "graph_cache.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
+#include "base/error.hpp"
 #include "cuda_check.hpp"
 
 namespace sipo::cuda {
@@ -35,33 +35,33 @@ void GraphCache::run(std::vector<const void*> key, const std::function<void()>& 
     }
     entries_.splice(entries_.begin(), entries_, known);
     if (known->graph == nullptr) known->graph = record(operations);
+    if (known->graph == nullptr) return operations();
     check(cudaGraphLaunch(known->graph, queue_->stream()), "a recorded step");
 }
 
-// On a stream of its own: what other threads do with memory that was once of the session's stream
-// must not reach into the recording.
+// On a stream of its own, which nothing else waits for. Other threads can still disturb a recording;
+// that is no error: nothing has been computed, so the caller runs the operations as they are, meets
+// what is a real fault there, and the next step tries again.
 cudaGraphExec_t GraphCache::record(const std::function<void()>& operations) const {
     cudaStream_t recorder = nullptr;
     check(cudaStreamCreateWithFlags(&recorder, cudaStreamNonBlocking), "a stream");
     cudaGraph_t graph = nullptr;
     cudaGraphExec_t made = nullptr;
-    cudaError_t error = cudaStreamBeginCapture(recorder, cudaStreamCaptureModeThreadLocal);
-    std::exception_ptr failure;
-    if (error == cudaSuccess) {
+    if (cudaStreamBeginCapture(recorder, cudaStreamCaptureModeThreadLocal) == cudaSuccess) {
+        bool complete = true;
         queue_->redirect(recorder);
         try {
             operations();
-        } catch (...) {
-            failure = std::current_exception();
+        } catch (const Error&) {
+            complete = false;
         }
         queue_->redirect(nullptr);
-        error = cudaStreamEndCapture(recorder, &graph);
+        complete = cudaStreamEndCapture(recorder, &graph) == cudaSuccess && complete;
+        if (complete && cudaGraphInstantiate(&made, graph, 0) != cudaSuccess) made = nullptr;
+        if (graph != nullptr) (void)cudaGraphDestroy(graph);
     }
-    if (error == cudaSuccess && !failure) error = cudaGraphInstantiate(&made, graph, 0);
-    if (graph != nullptr) (void)cudaGraphDestroy(graph);
     (void)cudaStreamDestroy(recorder);
-    if (failure) std::rethrow_exception(failure);
-    check(error, "recording a step");
+    if (made == nullptr) (void)cudaGetLastError();
     return made;
 }
 

@@ -138,9 +138,9 @@ struct ChunkMemory {
         alignas(16) bf16 scores[chunk][chunk + pad];
     };
     Staged staged[2];
-    alignas(16) SharedRows<columns> decayed_x;        // exp(l_end − l_t) Δ_t x_t
-    alignas(16) bf16 state[State][columns + pad];     // h before the chunk
-    alignas(16) float log_decay[chunk];               // l, in powers of two
+    alignas(16) SharedRows<columns> decayed_x;     // exp(l_end − l_t) Δ_t x_t
+    alignas(16) bf16 state[State][columns + pad];  // h before the chunk
+    alignas(16) float log_decay[chunk];            // l, in powers of two
     alignas(16) float delta[chunk];
 };
 
@@ -200,10 +200,10 @@ __device__ void decay_inputs(ChunkMemory<State>& shared,
     for (int i = threadIdx.x; i < chunk * pairs; i += chunk_threads) {
         const int t = i / pairs;
         const int col = i % pairs * 2;
-        const float factor = shared.delta[t] * decay_exp2<bf16>(shared.log_decay[chunk - 1] -
-                                                                shared.log_decay[t]);
-        const float2 x = __bfloat1622float2(
-            *reinterpret_cast<const __nv_bfloat162*>(&staged.x[t][col]));
+        const float factor =
+            shared.delta[t] * decay_exp2<bf16>(shared.log_decay[chunk - 1] - shared.log_decay[t]);
+        const float2 x =
+            __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&staged.x[t][col]));
         *reinterpret_cast<__nv_bfloat162*>(&shared.decayed_x[t][col]) =
             __floats2bfloat162_rn(x.x * factor, x.y * factor);
     }
@@ -214,8 +214,8 @@ template <int State>
 __device__ std::uint32_t decayed_scores(const ChunkMemory<State>& shared,
                                         const typename ChunkMemory<State>::Staged& staged, int i,
                                         int j, float log_decay) {
-    const float2 score = __bfloat1622float2(
-        *reinterpret_cast<const __nv_bfloat162*>(&staged.scores[i][j]));
+    const float2 score =
+        __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&staged.scores[i][j]));
     const float2 before = *reinterpret_cast<const float2*>(&shared.log_decay[j]);
     const float2 delta = *reinterpret_cast<const float2*>(&shared.delta[j]);
     const float first = j <= i ? score.x * delta.x * decay_exp2<bf16>(log_decay - before.x) : 0.0F;
@@ -270,8 +270,7 @@ __device__ void chunk_outputs(const ChunkMemory<State>& shared,
             const float2 x = __bfloat1622float2(
                 *reinterpret_cast<const __nv_bfloat162*>(&staged.x[i + 8 * r][c]));
             *reinterpret_cast<__nv_bfloat162*>(args.y.row(t) + y_column + c) =
-                __floats2bfloat162_rn(sums[n][2 * r] + skip * x.x,
-                                      sums[n][2 * r + 1] + skip * x.y);
+                __floats2bfloat162_rn(sums[n][2 * r] + skip * x.x, sums[n][2 * r + 1] + skip * x.y);
         }
     }
 }
@@ -372,9 +371,10 @@ void run_chunks(const ScanArgs<bf16, float>& args, Rows<float> state, bf16* scor
            chunk_scores<State>, args, scores);
     const std::size_t bytes = sizeof(ChunkMemory<State>);
     allow_shared(scan_chunks<State>, bytes);
-    launch(s,
-           dim3(static_cast<unsigned>(args.head_dim / columns), static_cast<unsigned>(args.n_heads)),
-           chunk_threads, bytes, scan_chunks<State>, args, state, scores);
+    launch(
+        s,
+        dim3(static_cast<unsigned>(args.head_dim / columns), static_cast<unsigned>(args.n_heads)),
+        chunk_threads, bytes, scan_chunks<State>, args, state, scores);
 }
 
 void run_heads(const auto& args, const StateTable& states, std::int64_t rows, std::int64_t tokens,

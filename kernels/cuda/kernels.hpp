@@ -93,14 +93,14 @@ struct ScanArgs {
     Rows<D> delta;
     Rows<T> b;
     Rows<T> c;
-    Rows<T> z;                       // Mamba-1
-    Rows<T> y;                       // [visited, d_inner]
-    const std::int64_t* index;       // visited rows; null: all
-    std::int64_t tokens;             // visited
-    const float* a;                  // Mamba-1 [d_state, d_inner], Mamba-2 [n_heads]
-    std::int64_t a_stride;           // Mamba-1
-    const float* d;                  // [d_inner], [n_heads]
-    const float* threshold;          // null: Δ as it is
+    Rows<T> z;                  // Mamba-1
+    Rows<T> y;                  // [visited, d_inner]
+    const std::int64_t* index;  // visited rows; null: all
+    std::int64_t tokens;        // visited
+    const float* a;             // Mamba-1 [d_state, d_inner], Mamba-2 [n_heads]
+    std::int64_t a_stride;      // Mamba-1
+    const float* d;             // [d_inner], [n_heads]
+    const float* threshold;     // null: Δ as it is
     const float* scale;
     std::int64_t d_inner;
     std::int64_t d_state;
@@ -125,12 +125,12 @@ inline constexpr std::int64_t gemv_max_rows = 4;
 // A weight matrix as it lies on the device. q8: int8 codes and a bf16 scale a block of 32; q4: two
 // codes a byte and bf16 scale and offset a block.
 struct Weights {
-    const void* codes;          // or the elements
-    const void* scales;         // bf16 [rows, blocks], or [rows, blocks, 2]
-    std::int64_t rows;          // outputs
-    std::int64_t cols;          // inputs
-    std::int64_t stride;        // elements a row takes, a multiple of what is read at once
-    int type;                   // of base/dtype.hpp
+    const void* codes;    // or the elements
+    const void* scales;   // bf16 [rows, blocks], or [rows, blocks, 2]
+    std::int64_t rows;    // outputs
+    std::int64_t cols;    // inputs
+    std::int64_t stride;  // elements a row takes, a multiple of what is read at once
+    int type;             // of base/dtype.hpp
 };
 // What becomes of a product.
 enum class Finish : int { store, add, softplus };

@@ -35,10 +35,10 @@ void launch(cudaStream_t stream, dim3 grid, dim3 block, std::size_t shared_bytes
 // A block may use more than 48 KiB of shared memory only when the kernel says so first.
 template <typename Kernel>
 void allow_shared(Kernel* kernel, std::size_t bytes) {
-    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                               cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(bytes)),
-          "the kernel's shared memory");
+    check(
+        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                             cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+        "the kernel's shared memory");
 }
 
 }  // namespace sipo::cuda

@@ -52,22 +52,24 @@ __device__ void convolve(const Mamba1StepArgs<T>& args, std::int64_t channel, fl
     if (lane == 0) args.x[channel] = from_float<T>(silu<T>(sum + bias));
 }
 
-template <typename T, DType Type>
+template <typename T, DType Type, int Steps>
 __global__ __launch_bounds__(gemv_threads) void project_step(Mamba1StepArgs<T> args, Weights w,
                                                              int padded) {
     extern __shared__ __align__(16) float inputs[];  // [padded], placed
     __shared__ float scratch[gemv_warps];
-    Ring<Type> ring(w);
+    RowPart<Type, Steps> part;
+    part.load(w, first_output(), 0);
     wait_for_predecessor();
     let_successor_start();
     stage_normed(args, inputs, padded, scratch);
-    for_products<Type, 1>(w, inputs, padded, ring, [&](std::int64_t output, const float* sums) {
-        if (output < args.d_inner) {
-            convolve(args, output, sums[0]);
-        } else if (threadIdx.x % warp_size == 0) {
-            args.z[output - args.d_inner] = from_float<T>(sums[0]);
-        }
-    });
+    for_products<Type, 1, Steps>(w, inputs, padded, part,
+                                 [&](std::int64_t output, const float* sums) {
+                                     if (output < args.d_inner) {
+                                         convolve(args, output, sums[0]);
+                                     } else if (threadIdx.x % warp_size == 0) {
+                                         args.z[output - args.d_inner] = from_float<T>(sums[0]);
+                                     }
+                                 });
 }
 
 constexpr int step_channels = 16;  // of a block; a thread a channel and state
@@ -163,10 +165,12 @@ void mamba1_step(const Mamba1StepArgs<T>& args, cudaStream_t s) {
     for_type(args.in_proj, [&]<DType Type>() {
         const int padded = padded_inputs(args.in_proj);
         const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(padded);
-        const auto kernel = project_step<T, Type>;
-        allow_shared(kernel, bytes);
-        launch(s, gemv_blocks(kernel, bytes, args.in_proj.rows), gemv_threads, bytes, kernel, args,
-               args.in_proj, padded);
+        for_steps(args.in_proj, [&]<int Steps>() {
+            const auto kernel = project_step<T, Type, Steps>;
+            allow_shared(kernel, bytes);
+            launch(s, gemv_blocks(kernel, bytes, args.in_proj.rows), gemv_threads, bytes, kernel,
+                   args, args.in_proj, padded);
+        });
     });
     const std::int64_t width = args.dt_rank + 2 * args.d_state;
     gemv(Rows<T>{args.x, args.d_inner}, args.x_proj, 1, {}, Rows<T>{args.dt_b_c, width}, s);

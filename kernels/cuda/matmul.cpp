@@ -37,9 +37,10 @@ using LayoutPtr = std::unique_ptr<std::remove_pointer_t<cublasLtMatrixLayout_t>,
 // cuBLAS counts columns first: our rows are its columns.
 LayoutPtr make_layout(DType type, std::int64_t rows, std::int64_t cols, std::int64_t stride) {
     cublasLtMatrixLayout_t layout = nullptr;
-    check_blas(cublasLtMatrixLayoutCreate(&layout, data_type(type), static_cast<std::uint64_t>(cols),
-                                          static_cast<std::uint64_t>(rows), stride),
-               "a layout");
+    check_blas(
+        cublasLtMatrixLayoutCreate(&layout, data_type(type), static_cast<std::uint64_t>(cols),
+                                   static_cast<std::uint64_t>(rows), stride),
+        "a layout");
     return {layout, &cublasLtMatrixLayoutDestroy};
 }
 
@@ -62,8 +63,8 @@ struct Matmul::Plan {
     Plan& operator=(const Plan&) = delete;
 
     cublasLtMatmulDesc_t operation = nullptr;
-    LayoutPtr left;    // weights
-    LayoutPtr right;   // in
+    LayoutPtr left;   // weights
+    LayoutPtr right;  // in
     LayoutPtr result;
 };
 
@@ -88,8 +89,10 @@ const cublasLtMatmulAlgo_t& Matmul::algorithm(const Key& key, const Plan& plan, 
     };
     set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<std::size_t>(workspace_bytes));
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, static_cast<std::uint32_t>(alignment(in.data)));
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<std::uint32_t>(alignment(out.data)));
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, static_cast<std::uint32_t>(alignment(out.data)));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+        static_cast<std::uint32_t>(alignment(out.data)));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
+        static_cast<std::uint32_t>(alignment(out.data)));
     cublasLtMatmulHeuristicResult_t result{};
     int found = 0;
     check_blas(cublasLtMatmulAlgoGetHeuristic(handle_, plan.operation, plan.left.get(),
@@ -116,12 +119,12 @@ void Matmul::run(const Plane& in, const Weights& weights, const Plane& out, bool
                   add};
     const float one = 1.0F;
     const float kept = add ? 1.0F : 0.0F;
-    check_blas(cublasLtMatmul(handle_, plan.operation, &one, weights.codes, plan.left.get(),
-                              in.data, plan.right.get(), &kept, out.data, plan.result.get(),
-                              out.data, plan.result.get(), &algorithm(key, plan, in, out),
-                              workspace_.data(), static_cast<std::size_t>(workspace_bytes),
-                              queue_->stream()),
-               "a product");
+    check_blas(
+        cublasLtMatmul(handle_, plan.operation, &one, weights.codes, plan.left.get(), in.data,
+                       plan.right.get(), &kept, out.data, plan.result.get(), out.data,
+                       plan.result.get(), &algorithm(key, plan, in, out), workspace_.data(),
+                       static_cast<std::size_t>(workspace_bytes), queue_->stream()),
+        "a product");
 }
 
 }  // namespace sipo::cuda

@@ -49,7 +49,8 @@ __device__ inline OperandA load_a(const bf16* corner, int stride) {
 __device__ inline OperandA load_a_transposed(const bf16* corner, int stride) {
     const int lane = static_cast<int>(threadIdx.x) % warp_size;
     OperandA out;
-    load_matrices<true>(corner + (lane % 8 + lane / 16 * 8) * stride + lane / 8 % 2 * 8, out.values);
+    load_matrices<true>(corner + (lane % 8 + lane / 16 * 8) * stride + lane / 8 % 2 * 8,
+                        out.values);
     return out;
 }
 // Rows of memory are k.
@@ -72,8 +73,8 @@ __device__ inline void multiply_add(float (&sum)[4], const OperandA& a, const Op
         "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
         "{%8,%9}, {%0,%1,%2,%3};"
         : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
-        : "r"(a.values[0]), "r"(a.values[1]), "r"(a.values[2]), "r"(a.values[3]),
-          "r"(b.values[0]), "r"(b.values[1]));
+        : "r"(a.values[0]), "r"(a.values[1]), "r"(a.values[2]), "r"(a.values[3]), "r"(b.values[0]),
+          "r"(b.values[1]));
 }
 
 }  // namespace sipo::cuda
