@@ -108,6 +108,27 @@ struct Mamba2Shape {
     std::int64_t d_state = 0;
 };
 
+// A Mamba-1 layer for Stream::step_mamba1(): its weights, and scratch for what lies between.
+struct Mamba1Layer {
+    const Buffer* norm = nullptr;
+    float norm_eps = 0.0F;
+    const Matrix* in_proj = nullptr;
+    const Buffer* conv_weight = nullptr;
+    const Buffer* conv_bias = nullptr;  // may be null
+    const Matrix* x_proj = nullptr;
+    const Matrix* dt_proj = nullptr;
+    const Buffer* dt_bias = nullptr;
+    float delta_min = 0.0F;
+    float delta_max = 0.0F;
+    const Buffer* a = nullptr;
+    const Buffer* d = nullptr;
+    const Matrix* out_proj = nullptr;
+    View projected;
+    View x;
+    View dt_b_c;
+    View y;
+};
+
 // The carried states of an operation's rows. One state: the rows are consecutive tokens of one
 // sequence. As many as rows: row i is the next token of sequence i.
 // Each state is a whole buffer.
@@ -166,6 +187,14 @@ public:
     // out[t] = −ln softmax(logits[t])[targets[t]]. logits [tokens, vocab_size]; out [1, tokens]
     virtual void negative_log_likelihood(View logits, std::span<const std::int32_t> targets,
                                          View out) = 0;
+    // A whole layer, the operations from rms_norm to multiply_add, for rows that are the next tokens
+    // of as many sequences: for backends on which a launch costs as much as a step's work. False:
+    // nothing is done, and the operations have to be called one by one.
+    [[nodiscard]] virtual bool step_mamba1(const Mamba1Layer& layer, View residual,
+                                           States conv_states, States ssm_states) {
+        (void)layer, (void)residual, (void)conv_states, (void)ssm_states;
+        return false;
+    }
     // Row bias: inout[t] += bias.
     virtual void add_bias(View inout, const Buffer& bias) = 0;
 

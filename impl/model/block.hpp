@@ -43,6 +43,12 @@ public:
     // [visited tokens, d_model]; moves the ssm states on.
     virtual void mix(backend::Stream& stream, std::int64_t tokens, const LayerHook& hook,
                      backend::States ssm_states, backend::View residual, Workspace& work) const = 0;
+    // Both halves by the plain recurrence for rows that are the next tokens of as many sequences.
+    virtual void step(backend::Stream& stream, backend::View residual, backend::States conv_states,
+                      backend::States ssm_states, Workspace& work) const {
+        project(stream, residual, conv_states, work);
+        mix(stream, residual.rows, {}, ssm_states, residual, work);
+    }
     // A on the host, for calibration: Mamba-1 [d_inner, d_state], Mamba-2 [n_heads]; negative.
     [[nodiscard]] virtual std::span<const float> a() const = 0;
     // Bytes of weights held.

@@ -66,6 +66,16 @@ public:
         if (out_bias_) stream.add_bias(residual, *out_bias_);
     }
 
+    void step(Stream& stream, View residual, States conv_states, States ssm_states,
+              Workspace& work) const override {
+        const bool plain = !in_bias_ && !out_bias_;
+        if (plain &&
+            stream.step_mamba1(layer(residual.rows, work), residual, conv_states, ssm_states)) {
+            return;
+        }
+        Block::step(stream, residual, conv_states, ssm_states, work);
+    }
+
     [[nodiscard]] std::span<const float> a() const override { return host_a_; }
 
     [[nodiscard]] std::int64_t bytes() const override {
@@ -74,6 +84,26 @@ public:
     }
 
 private:
+    [[nodiscard]] backend::Mamba1Layer layer(std::int64_t rows, const Workspace& work) const {
+        return {.norm = norm_.get(),
+                .norm_eps = arch_.norm_eps,
+                .in_proj = in_proj_.get(),
+                .conv_weight = conv_weight_.get(),
+                .conv_bias = conv_bias_.get(),
+                .x_proj = x_proj_.get(),
+                .dt_proj = dt_proj_.get(),
+                .dt_bias = dt_bias_.get(),
+                .delta_min = arch_.delta_min,
+                .delta_max = arch_.delta_max,
+                .a = a_.get(),
+                .d = d_.get(),
+                .out_proj = out_proj_.get(),
+                .projected = work.projected(rows),
+                .x = work.conv_out(rows),
+                .dt_b_c = work.dt_b_c(rows),
+                .y = work.y(rows)};
+    }
+
     Architecture arch_;
     backend::BufferPtr norm_;     // [1, d_model]
     backend::MatrixPtr in_proj_;  // [2 d_inner, d_model]

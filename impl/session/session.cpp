@@ -287,8 +287,7 @@ void Session::run_step(std::span<Session* const> sessions, std::span<const std::
             const auto first = 2 * static_cast<std::size_t>(layer) * sessions.size();
             const backend::States conv = all.subspan(first, sessions.size());
             const backend::States ssm = all.subspan(first + sessions.size(), sessions.size());
-            model.block(layer).project(stream, residual, conv, *machinery.work);
-            model.block(layer).mix(stream, count, {}, ssm, residual, *machinery.work);
+            model.block(layer).step(stream, residual, conv, ssm, *machinery.work);
         }
         (void)machinery.head(residual);
     });

@@ -11,7 +11,7 @@ namespace sipo::cuda {
 namespace {
 
 constexpr int threads = 128;
-constexpr int run_tokens = 16;
+constexpr int run_tokens = 8;
 
 // The input of row `row`, which lies in the history when it is negative.
 template <typename T, int Width>
@@ -45,28 +45,35 @@ __global__ void conv_runs(ConvArgs<T> args, Rows<float> history) {
     wait_for_predecessor();
     let_successor_start();
     const std::int64_t first = std::int64_t{blockIdx.y} * run_tokens;
-    const std::int64_t last = min(first + run_tokens, args.tokens);
+    // All inputs are asked for before the first is used: nothing here depends on another.
+    Pack<T, Width> inputs[run_tokens];
+#pragma unroll
+    for (int i = 0; i < run_tokens; ++i) {
+        const std::int64_t t = min(first + i, args.tokens - 1);
+        inputs[i] = *reinterpret_cast<const Pack<T, Width>*>(args.in.row(t) + channel);
+    }
     float window[Taps][Width];
 #pragma unroll
     for (int k = 1; k < Taps; ++k) {
         load_input(args, history, first - Taps + k, channel, window[k]);
     }
-    for (std::int64_t t = first; t < last; ++t) {
 #pragma unroll
-        for (int k = 1; k < Taps; ++k) {
-#pragma unroll
-            for (int i = 0; i < Width; ++i) window[k - 1][i] = window[k][i];
-        }
-        load_input(args, history, t, channel, window[Taps - 1]);
+    for (int t = 0; t < run_tokens; ++t) {
         Pack<T, Width> out;
 #pragma unroll
         for (int i = 0; i < Width; ++i) {
             float sum = bias[i];
 #pragma unroll
-            for (int k = 0; k < Taps; ++k) sum += weight[k][i] * window[k][i];
+            for (int k = 0; k < Taps; ++k) {
+                if (k + 1 < Taps) window[k][i] = window[k + 1][i];
+                else window[k][i] = to_float(inputs[t].values[i]);
+                sum += weight[k][i] * window[k][i];
+            }
             out.values[i] = from_float<T>(silu<T>(sum));
         }
-        *reinterpret_cast<Pack<T, Width>*>(args.out.row(t) + channel) = out;
+        if (first + t < args.tokens) {
+            *reinterpret_cast<Pack<T, Width>*>(args.out.row(first + t) + channel) = out;
+        }
     }
 }
 

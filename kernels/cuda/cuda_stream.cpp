@@ -12,6 +12,7 @@
 #include "cuda_check.hpp"
 #include "graph_cache.hpp"
 #include "kernels.hpp"
+#include "mamba1_step.hpp"
 #include "matmul.hpp"
 #include "scratch.hpp"
 
@@ -149,6 +150,9 @@ public:
             from.rows, from.cols, f32(out).data, s());
     }
 
+    bool step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,
+                     States ssm_states) override;
+
     void add_bias(View inout, const Buffer& bias) override {
         const DeviceGuard guard = current();
         const Plane to = resolve(inout);
@@ -196,6 +200,9 @@ private:
         });
     }
     // The same values in another type, in scratch memory.
+    [[nodiscard]] static bool is_aligned(const Plane& plane) {
+        return reinterpret_cast<std::uintptr_t>(plane.data) % 16 == 0;
+    }
     [[nodiscard]] Plane converted(const Plane& from, DType type) {
         const std::int64_t stride = round_up(from.cols, std::int64_t{8});
         void* data = type == DType::bf16
@@ -209,7 +216,7 @@ private:
     void product(Plane in, const Matrix& matrix, const Plane& out, const GemvFinish& finish);
     void few_rows(const Plane& in, const Weights& weights, const Plane& out,
                   const GemvFinish& finish);
-    void many_rows(const Plane& in, Weights weights, const Plane& out, const GemvFinish& finish);
+    void many_rows(Plane in, Weights weights, const Plane& out, const GemvFinish& finish);
     [[nodiscard]] Weights as_bf16(const Weights& quantised);
 
     template <typename T, typename D>
@@ -224,6 +231,7 @@ private:
     Scratch<std::int64_t> kept_{queue_};
     Scratch<std::byte> sort_{queue_};
     Scratch<float> float_inputs_{queue_};
+    Scratch<float> product_{queue_};
     Scratch<bf16> half_inputs_{queue_};
     Scratch<float> transfer_{queue_};
     Scratch<bf16> dequantised_{queue_};
@@ -299,16 +307,19 @@ void CudaStream::few_rows(const Plane& in, const Weights& weights, const Plane& 
     });
 }
 
-void CudaStream::many_rows(const Plane& in, Weights weights, const Plane& out,
-                           const GemvFinish& finish) {
+// cuBLAS has the types of a product, and rows on 16-byte borders; anything else goes through
+// scratch memory.
+void CudaStream::many_rows(Plane in, Weights weights, const Plane& out, const GemvFinish& finish) {
     if (is_quantised(static_cast<DType>(weights.type))) weights = as_bf16(weights);
-    if (in.type == DType::f32 && out.type == DType::bf16) {
-        const Plane sum{float_inputs_.get(out.rows * out.cols), DType::f32, out.cols, out.rows,
-                        out.cols};
-        matmul_.run(in, weights, sum, false);
-        return copy_plane(sum, out);
-    }
-    matmul_.run(in, weights, out, finish.kind == Finish::add);
+    if (!is_aligned(in)) in = converted(in, in.type);
+    const bool add = finish.kind == Finish::add;
+    const bool mixed = in.type == DType::f32 && out.type == DType::bf16;
+    if (!mixed && is_aligned(out)) return matmul_.run(in, weights, out, add);
+    const std::int64_t stride = round_up(out.cols, std::int64_t{8});
+    const Plane sum{product_.get(out.rows * stride), DType::f32, stride, out.rows, out.cols};
+    if (add) copy_plane(out, sum);
+    matmul_.run(in, weights, sum, add);
+    copy_plane(sum, out);
 }
 
 Weights CudaStream::as_bf16(const Weights& quantised) {
@@ -465,6 +476,61 @@ void CudaStream::head_scan(const ScanInputs& in, const Mamba2Shape& shape, State
             head_scan_step(part, table, s());
         });
     });
+}
+
+template <typename T>
+Mamba1StepArgs<T> step_args(const backend::Mamba1Layer& layer, const View& residual,
+                            const View& conv_state, const View& ssm_state) {
+    const auto weights = [](const Matrix* m) {
+        return static_cast<const CudaMatrix*>(m)->weights();
+    };
+    const Weights dt = weights(layer.dt_proj);
+    const std::int64_t d_inner = layer.x.cols;
+    Mamba1StepArgs<T> args{};
+    args.d_model = static_cast<int>(residual.cols);
+    args.dt_rank = static_cast<int>(dt.cols);
+    args.d_state = static_cast<int>(layer.a->rows());
+    args.taps = static_cast<int>(layer.conv_weight->rows());
+    args.d_inner = d_inner;
+    args.residual = resolve(residual).as<float>().data;
+    args.norm = values_of(*layer.norm);
+    args.norm_eps = layer.norm_eps;
+    args.in_proj = weights(layer.in_proj);
+    args.conv_weight = values_of(*layer.conv_weight);
+    args.conv_stride = stride_of(*layer.conv_weight);
+    args.conv_bias = layer.conv_bias != nullptr ? values_of(*layer.conv_bias) : nullptr;
+    args.history = resolve(conv_state).as<float>();
+    args.x_proj = weights(layer.x_proj);
+    args.dt_weight = static_cast<const float*>(dt.codes);
+    args.dt_stride = dt.stride;
+    args.dt_bias = values_of(*layer.dt_bias);
+    args.low = layer.delta_min;
+    args.high = layer.delta_max;
+    args.a = values_of(*layer.a);
+    args.a_stride = stride_of(*layer.a);
+    args.d = values_of(*layer.d);
+    args.state = resolve(ssm_state).as<float>();
+    args.out_proj = weights(layer.out_proj);
+    args.x = resolve(layer.x).as<T>().data;
+    args.z = resolve(layer.projected).as<T>().data + d_inner;
+    args.dt_b_c = resolve(layer.dt_b_c).as<T>().data;
+    args.y = resolve(layer.y).as<T>().data;
+    return args;
+}
+
+bool CudaStream::step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,
+                             States ssm_states) {
+    const bool precise_delta =
+        static_cast<const CudaMatrix*>(layer.dt_proj)->type() == DType::f32;
+    if (residual.rows != 1 || !precise_delta) return false;
+    const DeviceGuard guard = current();
+    bool done = false;
+    with_type(resolve(layer.x).type, [&]<typename T>() {
+        const auto args = step_args<T>(layer, residual, conv_states.front(), ssm_states.front());
+        done = fits_step(args);
+        if (done) mamba1_step(args, s());
+    });
+    return done;
 }
 
 }  // namespace

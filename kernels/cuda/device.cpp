@@ -81,7 +81,8 @@ DeviceMemory::DeviceMemory(Queue queue, std::int64_t bytes)
     : queue_(std::move(queue)), bytes_(bytes) {
     if (bytes == 0) return;
     const cudaError_t error = cudaMallocFromPoolAsync(&data_, static_cast<std::size_t>(bytes),
-                                                      queue_->device().pool(), queue_->stream());
+                                                      queue_->device().pool(),
+                                                      queue_->memory_stream());
     if (error == cudaErrorMemoryAllocation) {
         (void)cudaGetLastError();
         fail(Code::out_of_memory, queue_->device().name(), " has no ", bytes,
@@ -93,7 +94,7 @@ DeviceMemory::DeviceMemory(Queue queue, std::int64_t bytes)
 DeviceMemory::~DeviceMemory() {
     if (data_ == nullptr) return;
     queue_->count_release();
-    (void)cudaFreeAsync(data_, queue_->stream());
+    (void)cudaFreeAsync(data_, queue_->memory_stream());
 }
 
 DeviceMemory::DeviceMemory(DeviceMemory&& other) noexcept { *this = std::move(other); }

@@ -57,7 +57,12 @@ public:
     QueueOwner(const QueueOwner&) = delete;
     QueueOwner& operator=(const QueueOwner&) = delete;
 
-    [[nodiscard]] cudaStream_t stream() const { return stream_; }
+    // Where operations go.
+    [[nodiscard]] cudaStream_t stream() const { return recorder_ != nullptr ? recorder_ : stream_; }
+    // Where memory is taken and given back.
+    [[nodiscard]] cudaStream_t memory_stream() const { return stream_; }
+    // Operations go to `recorder` until it is null again.
+    void redirect(cudaStream_t recorder) { recorder_ = recorder; }
     [[nodiscard]] Device& device() const { return *device_; }
     // Counts the blocks of memory that were given back: what was recorded before may name them.
     [[nodiscard]] std::uint64_t releases() const { return releases_; }
@@ -67,6 +72,7 @@ public:
 private:
     std::shared_ptr<Device> device_;
     cudaStream_t stream_ = nullptr;
+    cudaStream_t recorder_ = nullptr;
     std::uint64_t releases_ = 0;
 };
 

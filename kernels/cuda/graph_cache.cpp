@@ -1,6 +1,7 @@
 #include "graph_cache.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "cuda_check.hpp"
@@ -37,21 +38,29 @@ void GraphCache::run(std::vector<const void*> key, const std::function<void()>& 
     check(cudaGraphLaunch(known->graph, queue_->stream()), "a recorded step");
 }
 
+// On a stream of its own: what other threads do with memory that was once of the session's stream
+// must not reach into the recording.
 cudaGraphExec_t GraphCache::record(const std::function<void()>& operations) const {
-    check(cudaStreamBeginCapture(queue_->stream(), cudaStreamCaptureModeThreadLocal),
-          "recording a step");
+    cudaStream_t recorder = nullptr;
+    check(cudaStreamCreateWithFlags(&recorder, cudaStreamNonBlocking), "a stream");
     cudaGraph_t graph = nullptr;
-    try {
-        operations();
-    } catch (...) {
-        (void)cudaStreamEndCapture(queue_->stream(), &graph);
-        if (graph != nullptr) (void)cudaGraphDestroy(graph);
-        throw;
-    }
-    check(cudaStreamEndCapture(queue_->stream(), &graph), "recording a step");
     cudaGraphExec_t made = nullptr;
-    const cudaError_t error = cudaGraphInstantiate(&made, graph, 0);
-    (void)cudaGraphDestroy(graph);
+    cudaError_t error = cudaStreamBeginCapture(recorder, cudaStreamCaptureModeThreadLocal);
+    std::exception_ptr failure;
+    if (error == cudaSuccess) {
+        queue_->redirect(recorder);
+        try {
+            operations();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        queue_->redirect(nullptr);
+        error = cudaStreamEndCapture(recorder, &graph);
+    }
+    if (error == cudaSuccess && !failure) error = cudaGraphInstantiate(&made, graph, 0);
+    if (graph != nullptr) (void)cudaGraphDestroy(graph);
+    (void)cudaStreamDestroy(recorder);
+    if (failure) std::rethrow_exception(failure);
     check(error, "recording a step");
     return made;
 }

@@ -15,6 +15,7 @@
 //   * The partial sums of y go through shared memory too: cheaper than shuffles, and the gate, the
 //     skip and the rounding are then spread evenly over the block.
 // README.md has the count of operations and the measured share.
+#include <cstdlib>
 #include "async_copy.cuh"
 #include "device_math.cuh"
 #include "kernels.hpp"
@@ -26,20 +27,32 @@ namespace {
 
 constexpr int threads = 128;
 
-// One token of one channel; the state lies in global memory, a row a state.
+// One token of one channel; the state lies in global memory, a row a state. Sixteen states at a time
+// are loaded before the first is stored.
 template <typename T>
 __device__ float scan_token(const ScanArgs<T, T>& args, std::int64_t row, std::int64_t channel,
                             float delta, const Rows<float>& state) {
+    constexpr int batch = 16;
     const float x = to_float(args.x.row(row)[channel]);
     const T* b = args.b.row(row);
     const T* c = args.c.row(row);
     float y = args.d[channel] * x;
-#pragma unroll 16
-    for (std::int64_t n = 0; n < args.d_state; ++n) {
-        float* h = state.row(n) + channel;
-        const float a = args.a[n * args.a_stride + channel] * log2_e;
-        *h = decay_exp2<T>(delta * a) * *h + delta * x * to_float(b[n]);
-        y += *h * to_float(c[n]);
+    for (std::int64_t first = 0; first < args.d_state; first += batch) {
+        float h[batch], a[batch], in[batch], out[batch];
+#pragma unroll
+        for (int i = 0; i < batch; ++i) {
+            const bool present = first + i < args.d_state;
+            h[i] = present ? state.row(first + i)[channel] : 0.0F;
+            a[i] = present ? args.a[(first + i) * args.a_stride + channel] * log2_e : 0.0F;
+            in[i] = present ? to_float(b[first + i]) : 0.0F;
+            out[i] = present ? to_float(c[first + i]) : 0.0F;
+        }
+#pragma unroll
+        for (int i = 0; i < batch; ++i) {
+            h[i] = decay_exp2<T>(delta * a[i]) * h[i] + delta * x * in[i];
+            y += h[i] * out[i];
+            if (first + i < args.d_state) state.row(first + i)[channel] = h[i];
+        }
     }
     return y;
 }
@@ -87,6 +100,13 @@ struct Tile {
     // The padding spreads the channels of a warp over the banks.
     alignas(16) Decay decay[channels][tile + 2];
     alignas(16) float partial[tile][threads];
+
+    // Where in a row of `partial` group `g` of four lanes of a channel lies. A warp writes its 32
+    // sums in any order without a conflict; turning the groups by the channel lets eight threads
+    // read one group of eight channels without one.
+    static __device__ int place(int channel, int g) {
+        return channel * Lanes + ((g ^ (channel * Lanes / warp_size)) & (Lanes / 4 - 1)) * 4;
+    }
 };
 
 // Rows [first, first + tile) of columns [col, col + width) of `from`; zeros past the ends.
@@ -124,48 +144,93 @@ __device__ void stage_tile(typename Tile<T, Lanes>::Staged& to, const ScanArgs<T
     end_copy_group();
 }
 
-// Widens what every thread needs of a tile. A thread keeps its channel, so it keeps its filter.
+// Widens what every thread needs of a tile. A thread keeps its channel, so it keeps its filter. Here
+// and below loads come in batches before the stores: the compiler cannot know that they do not
+// overlap, and would wait for each in turn.
 template <typename T, int Lanes>
 __device__ void widen_tile(Tile<T, Lanes>& shared, const typename Tile<T, Lanes>::Staged& staged,
                            const Filter& filter) {
     constexpr int channels = Tile<T, Lanes>::channels;
     constexpr int held = Tile<T, Lanes>::held;
+    constexpr int tokens = tile / Lanes;                   // of a thread, Δ and x
+    constexpr int rows = tile / (threads / d_state);       // of a thread, B and C
     const int channel = threadIdx.x % channels;
-#pragma unroll 4
-    for (int t = threadIdx.x / channels; t < tile; t += Lanes) {
-        const float delta = filter(to_float(staged.delta[t][channel]));
-        shared.decay[channel][t] = {delta, delta * to_float(staged.x[t][channel])};
-    }
+    const int first = threadIdx.x / channels;
     const int n = threadIdx.x % d_state;
+    const int first_row = threadIdx.x / d_state;
+    float delta[tokens], x[tokens], b[rows], c[rows];
 #pragma unroll
-    for (int t = threadIdx.x / d_state; t < tile; t += threads / d_state) {
-        shared.b_c[t][n / held][n % held] = to_float(staged.b[t][n]);
-        shared.b_c[t][n / held][held + n % held] = to_float(staged.c[t][n]);
+    for (int i = 0; i < tokens; ++i) {
+        delta[i] = to_float(staged.delta[first + i * Lanes][channel]);
+        x[i] = to_float(staged.x[first + i * Lanes][channel]);
+    }
+#pragma unroll
+    for (int i = 0; i < rows; ++i) {
+        b[i] = to_float(staged.b[first_row + i * (threads / d_state)][n]);
+        c[i] = to_float(staged.c[first_row + i * (threads / d_state)][n]);
+    }
+#pragma unroll
+    for (int i = 0; i < tokens; ++i) {
+        const float kept = filter(delta[i]);
+        shared.decay[channel][first + i * Lanes] = {kept, kept * x[i]};
+    }
+#pragma unroll
+    for (int i = 0; i < rows; ++i) {
+        auto& row = shared.b_c[first_row + i * (threads / d_state)][n / held];
+        row[n % held] = b[i];
+        row[held + n % held] = c[i];
     }
 }
+
+constexpr int batch = 8;  // tokens whose inputs are loaded together
+
+// The inputs of `batch` tokens, in registers.
+template <int Held>
+struct Inputs {
+    Pack<float, 4> decay[batch / 2];  // Δ, Δ x of two tokens
+    Pack<float, 2 * Held> b_c[batch];
+    template <typename Shared>
+    __device__ void load(const Shared& shared, int first, int channel, int lane) {
+#pragma unroll
+        for (int i = 0; i < batch / 2; ++i) {
+            decay[i] = *reinterpret_cast<const Pack<float, 4>*>(
+                &shared.decay[channel][first + 2 * i]);
+        }
+#pragma unroll
+        for (int i = 0; i < batch; ++i) {
+            b_c[i] =
+                *reinterpret_cast<const Pack<float, 2 * Held>*>(shared.b_c[first + i][lane]);
+        }
+    }
+};
 
 // The recurrence over a tile. A token past the prompt's end has Δ = 0 and leaves the state.
 template <typename T, int Lanes>
 __device__ void scan_tile(Tile<T, Lanes>& shared, const float* a, float* h) {
     constexpr int held = Tile<T, Lanes>::held;
     const int lane = threadIdx.x % Lanes;
-    const auto* decay = shared.decay[threadIdx.x / Lanes];
-#pragma unroll 4
-    for (int t = 0; t < tile; t += 2) {
-        const auto pair = *reinterpret_cast<const Pack<float, 4>*>(&decay[t]);
+    const int channel = threadIdx.x / Lanes;
+    const int place = Tile<T, Lanes>::place(channel, lane / 4) + lane % 4;
+    Inputs<held> next;
+    next.load(shared, 0, channel, lane);
 #pragma unroll
-        for (int u = 0; u < 2; ++u) {
-            const auto b_c = *reinterpret_cast<const Pack<float, 2 * held>*>(shared.b_c[t + u][lane]);
-            const float delta = pair.values[2 * u];
-            const float input = pair.values[2 * u + 1];
-            float sum = 0.0F;
+    for (int first = 0; first < tile; first += batch) {
+        const Inputs<held> now = next;
+        if (first + batch < tile) next.load(shared, first + batch, channel, lane);
+        float sums[batch];
+#pragma unroll
+        for (int i = 0; i < batch; ++i) {
+            const float delta = now.decay[i / 2].values[i % 2 * 2];
+            const float input = now.decay[i / 2].values[i % 2 * 2 + 1];
+            sums[i] = 0.0F;
 #pragma unroll
             for (int n = 0; n < held; ++n) {
-                h[n] = decay_exp2<T>(delta * a[n]) * h[n] + input * b_c.values[n];
-                sum += h[n] * b_c.values[held + n];
+                h[n] = decay_exp2<T>(delta * a[n]) * h[n] + input * now.b_c[i].values[n];
+                sums[i] += h[n] * now.b_c[i].values[held + n];
             }
-            shared.partial[t + u][threadIdx.x] = sum;
         }
+#pragma unroll
+        for (int i = 0; i < batch; ++i) shared.partial[first + i][place] = sums[i];
     }
 }
 
@@ -176,20 +241,27 @@ __device__ void write_tile(const Tile<T, Lanes>& shared,
                            const ScanArgs<T, T>& args, float skip, std::int64_t first,
                            std::int64_t first_channel) {
     constexpr int channels = Tile<T, Lanes>::channels;
+    constexpr int tokens = tile / Lanes;
     const int channel = threadIdx.x % channels;
-    if (first_channel + channel >= args.d_inner) return;
-#pragma unroll 4
-    for (int t = threadIdx.x / channels; t < tile; t += Lanes) {
-        if (first + t >= args.tokens) return;
-        float y = skip * to_float(staged.x[t][channel]);
+    float y[tokens], gate[tokens];
 #pragma unroll
-        for (int l = 0; l < Lanes; l += 4) {
+    for (int i = 0; i < tokens; ++i) {
+        const int t = threadIdx.x / channels + i * Lanes;
+        y[i] = skip * to_float(staged.x[t][channel]);
+        gate[i] = to_float(staged.z[t][channel]);
+#pragma unroll
+        for (int g = 0; g < Lanes / 4; ++g) {
             const auto part = *reinterpret_cast<const Pack<float, 4>*>(
-                &shared.partial[t][channel * Lanes + l]);
-            y += (part.values[0] + part.values[1]) + (part.values[2] + part.values[3]);
+                &shared.partial[t][Tile<T, Lanes>::place(channel, g)]);
+            y[i] += (part.values[0] + part.values[1]) + (part.values[2] + part.values[3]);
         }
-        y *= silu<T>(to_float(staged.z[t][channel]));
-        args.y.row(first + t)[first_channel + channel] = from_float<T>(y);
+    }
+    if (first_channel + channel >= args.d_inner) return;
+#pragma unroll
+    for (int i = 0; i < tokens; ++i) {
+        const std::int64_t t = first + threadIdx.x / channels + i * Lanes;
+        if (t >= args.tokens) return;
+        args.y.row(t)[first_channel + channel] = from_float<T>(y[i] * silu<T>(gate[i]));
     }
 }
 
@@ -257,7 +329,7 @@ void selective_scan(const ScanArgs<T, T>& args, Rows<float> state, cudaStream_t 
         one.stride = state.stride;
         launch(s, dim3(blocks_for(args.d_inner, threads), 1), threads, 0, scan_channels<T>, args,
                one, args.tokens);
-    } else if (args.d_inner < many_channels) {
+    } else if (getenv("SCAN_LANES") ? atoi(getenv("SCAN_LANES")) == 16 : args.d_inner < many_channels) {
         run_tiles<T, 16>(args, state, s);
     } else {
         run_tiles<T, 8>(args, state, s);
