@@ -143,6 +143,8 @@ public:
     Stream& operator=(const Stream&) = delete;
 
     // Zero-filled. `type` (f32 or bf16) is the precision that suffices: a backend may keep more.
+    // What an operation reads or writes has one type, but for these, which are always f32: the
+    // residual stream, the Δ of Mamba-2, states, scores, logits and losses.
     // Throws Code::out_of_memory with the size.
     [[nodiscard]] virtual BufferPtr allocate(std::int64_t rows, std::int64_t cols,
                                              DType type = DType::f32) = 0;

@@ -123,7 +123,7 @@ public:
         const auto count = static_cast<std::int64_t>(rows.size());
         const std::int64_t* index = rows_.upload(rows.data(), count);
         with_type(in.type, [&]<typename T>() {
-            cuda::gather_rows(in.as<T>(), index, resolve(to).as<T>(), count, in.cols, s());
+            cuda::gather_rows(in.as<T>(), index, same<T>(to), count, in.cols, s());
         });
     }
 
@@ -136,7 +136,7 @@ public:
         const Plane out = resolve(y);
         const std::int64_t* index = upload_rows(rows);
         with_type(out.type, [&]<typename T>() {
-            cuda::gated_norm(out.as<T>(), resolve(z).as<T>(), index, values_of(weight), eps,
+            cuda::gated_norm(out.as<T>(), same<T>(z), index, values_of(weight), eps,
                              out.rows, out.cols, n_groups, s());
         });
     }
@@ -180,10 +180,23 @@ public:
 
     std::string name() const override { return queue_->device().name(); }
 
+    [[nodiscard]] static Rows<float> f32(const View& view) {
+        const Plane plane = resolve(view);
+        if (plane.type != DType::f32) fail(Code::internal, "an f32 matrix was expected");
+        return plane.as<float>();
+    }
+    template <typename T>
+    [[nodiscard]] static Rows<T> same(const View& view) {
+        const Plane plane = resolve(view);
+        if ((plane.type == DType::bf16) != std::is_same_v<T, bf16>) {
+            fail(Code::internal, "an operation on matrices of mixed types");
+        }
+        return plane.as<T>();
+    }
+
 private:
     [[nodiscard]] DeviceGuard current() const { return DeviceGuard(queue_->device().number()); }
     [[nodiscard]] cudaStream_t s() const { return queue_->stream(); }
-    [[nodiscard]] static Rows<float> f32(const View& view) { return resolve(view).as<float>(); }
     [[nodiscard]] static const Weights& weights_of(const Matrix& matrix) {
         return static_cast<const CudaMatrix&>(matrix).weights();
     }
@@ -244,8 +257,8 @@ private:
 StateTable table_of(States states) {
     StateTable table;
     for (std::size_t i = 0; i < states.size(); ++i) {
-        const Plane state = resolve(states[i]);
-        table.data[i] = state.as<float>().data;
+        const Rows<float> state = CudaStream::f32(states[i]);
+        table.data[i] = state.data;
         table.stride = state.stride;
     }
     return table;
@@ -337,7 +350,7 @@ void CudaStream::causal_conv_silu(View in, const Buffer& weight, const Buffer* b
     const Plane from = resolve(in);
     with_type(from.type, [&]<typename T>() {
         const ConvArgs<T> args{.in = from.as<T>(),
-                               .out = resolve(out).as<T>(),
+                               .out = same<T>(out),
                                .weight = values_of(weight),
                                .weight_stride = stride_of(weight),
                                .bias = bias != nullptr ? values_of(*bias) : nullptr,
@@ -401,18 +414,12 @@ std::vector<std::int64_t> CudaStream::select_top(View scores, std::int64_t count
 template <typename T, typename D>
 ScanArgs<T, D> CudaStream::scan_args(const ScanInputs& in, const View& y) {
     const Plane x = resolve(in.x);
-    for (const View* other : {&in.b, &in.c, &y}) {
-        if (resolve(*other).type != x.type) fail(Code::internal, "a scan of mixed types");
-    }
-    if (resolve(in.delta).type != (std::is_same_v<D, bf16> ? DType::bf16 : DType::f32)) {
-        fail(Code::internal, "a scan whose delta has another type");
-    }
     ScanArgs<T, D> args{};
     args.x = x.as<T>();
-    args.delta = resolve(in.delta).as<D>();
-    args.b = resolve(in.b).as<T>();
-    args.c = resolve(in.c).as<T>();
-    args.y = resolve(y).as<T>();
+    args.delta = same<D>(in.delta);
+    args.b = same<T>(in.b);
+    args.c = same<T>(in.c);
+    args.y = same<T>(y);
     args.index = upload_rows(in.rows);
     args.tokens = y.rows;
     args.a = values_of(*in.a);
@@ -449,7 +456,7 @@ void CudaStream::selective_scan(const ScanInputs& in, View z, States states, Vie
     if (y.rows == 0) return;
     with_type(resolve(in.x).type, [&]<typename T>() {
         ScanArgs<T, T> args = scan_args<T, T>(in, y);
-        args.z = resolve(z).as<T>();
+        args.z = same<T>(z);
         if (states.size() == 1 && (y.rows != 1 || in.rows != nullptr)) {
             return cuda::selective_scan(args, f32(states.front()), s());
         }

@@ -28,9 +28,7 @@ __global__ __launch_bounds__(gemv_threads) void gemv_rows(Rows<T> in, Weights w,
                                                           Rows<Out> out, int padded) {
     extern __shared__ __align__(16) float inputs[];  // [Count][padded], placed
     const int lane = threadIdx.x % warp_size;
-    Ahead<Type> next;
-    next.load(w, std::int64_t{blockIdx.x} * gemv_warps + threadIdx.x / warp_size,
-              lane * weights_at_once);
+    Ring<Type> ring(w);
     wait_for_predecessor();
     let_successor_start();
 #pragma unroll
@@ -44,7 +42,7 @@ __global__ __launch_bounds__(gemv_threads) void gemv_rows(Rows<T> in, Weights w,
         }
     }
     __syncthreads();
-    for_products<Type, Count>(w, inputs, padded, next, [&](std::int64_t output, const float* sums) {
+    for_products<Type, Count>(w, inputs, padded, ring, [&](std::int64_t output, const float* sums) {
         // Lane r finishes row r, so that the rows' reads and stores go together.
 #pragma unroll
         for (int r = 0; r < Count; ++r) {

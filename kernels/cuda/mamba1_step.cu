@@ -57,13 +57,11 @@ __global__ __launch_bounds__(gemv_threads) void project_step(Mamba1StepArgs<T> a
                                                              int padded) {
     extern __shared__ __align__(16) float inputs[];  // [padded], placed
     __shared__ float scratch[gemv_warps];
-    Ahead<Type> next;
-    next.load(w, std::int64_t{blockIdx.x} * gemv_warps + threadIdx.x / warp_size,
-              threadIdx.x % warp_size * weights_at_once);
+    Ring<Type> ring(w);
     wait_for_predecessor();
     let_successor_start();
     stage_normed(args, inputs, padded, scratch);
-    for_products<Type, 1>(w, inputs, padded, next, [&](std::int64_t output, const float* sums) {
+    for_products<Type, 1>(w, inputs, padded, ring, [&](std::int64_t output, const float* sums) {
         if (output < args.d_inner) {
             convolve(args, output, sums[0]);
         } else if (threadIdx.x % warp_size == 0) {

@@ -75,110 +75,176 @@ __global__ void scan_channels(ScanArgs<T, T> args, StateTable states, std::int64
 }
 
 constexpr int d_state = 16;
-constexpr int tile = 32;  // tokens
 // From so many channels on eight threads a channel fill the chip better than sixteen.
 constexpr std::int64_t many_channels = 3072;
 
-// Shared memory of a block that scans threads / Lanes channels.
+// Shared memory of a block that scans threads / Lanes channels, a tile of tokens at a time.
 template <typename T, int Lanes>
 struct Tile {
+    static constexpr int tokens = 128 / static_cast<int>(sizeof(T));
     static constexpr int channels = threads / Lanes;
     static constexpr int held = d_state / Lanes;  // states of a thread
     struct Staged {
-        T x[tile][channels];
-        T delta[tile][channels];
-        T z[tile][channels];
-        T b[tile][d_state];
-        T c[tile][d_state];
+        T x[tokens][channels];
+        T delta[tokens][channels];
+        T z[tokens][channels];
+        T b[tokens][d_state];
+        T c[tokens][d_state];
     };
     struct Decay {
         float delta;
         float input;  // Δ x
     };
     alignas(16) Staged staged[2];
-    alignas(16) float b_c[tile][Lanes][2 * held];
+    alignas(16) float b_c[tokens][Lanes][2 * held];
     // The padding spreads the channels of a warp over the banks.
-    alignas(16) Decay decay[channels][tile + 2];
-    alignas(16) float partial[tile][threads];
+    alignas(16) Decay decay[channels][tokens + 2];
+    alignas(16) float partial[tokens][threads];
 
-    // Where in a row of `partial` group `g` of four lanes of a channel lies. A warp writes its 32
-    // sums in any order without a conflict; turning the groups by the channel lets eight threads
-    // read one group of eight channels without one.
-    static __device__ int place(int channel, int g) {
-        return channel * Lanes + ((g ^ (channel * Lanes / warp_size)) & (Lanes / 4 - 1)) * 4;
+    // Where four partial sums lie in their row. Turned by the warp that writes them and by the
+    // token, so that eight threads that read neither write nor read a bank twice.
+    static __device__ int place(int token, int four) {
+        return (four ^ (four / 8 & 3) ^ (token & 1) * 4) * 4;
     }
 };
 
-// Rows [first, first + tile) of columns [col, col + width) of `from`; zeros past the ends.
-template <typename T, int Columns, typename Args>
-__device__ void stage(T (&to)[tile][Columns], const Rows<T>& from, const Args& args,
-                      std::int64_t first, std::int64_t col, std::int64_t cols, bool aligned) {
-    constexpr int chunks = Columns / wide<T>;  // 16-byte pieces of a row
-    if (aligned) {
-        for (int i = threadIdx.x; i < tile * chunks; i += threads) {
-            const std::int64_t t = first + i / chunks;
-            const bool present = t < args.tokens;
-            const int offset = i % chunks * wide<T>;
-            const std::int64_t row = present ? visited_row(args, t) : 0;
-            copy_async(&to[i / chunks][offset], from.row(row) + col + offset, present);
+// Where a thread's 16-byte pieces of a tile come from and go to: the same for every tile.
+template <typename T, int Lanes>
+class Stager {
+    using Staged = typename Tile<T, Lanes>::Staged;
+    static constexpr int tokens = Tile<T, Lanes>::tokens;
+    static constexpr int pieces = static_cast<int>(sizeof(Staged)) / 16;
+    static constexpr int own = (pieces + threads - 1) / threads;
+
+public:
+    __device__ Stager(const ScanArgs<T, T>& args, std::int64_t channel) {
+        constexpr int columns = Tile<T, Lanes>::channels;
+        constexpr int wide_piece = tokens * columns / wide<T>;   // pieces of x, Δ and z each
+        constexpr int narrow_piece = tokens * d_state / wide<T>;  // of B and C each
+#pragma unroll
+        for (int i = 0; i < own; ++i) {
+            int piece = static_cast<int>(threadIdx.x) + i * threads;
+            if (piece < 3 * wide_piece) {
+                const int array = piece / wide_piece;
+                const auto& from = array == 0 ? args.x : array == 1 ? args.delta : args.z;
+                take(i, from, channel, piece % wide_piece, columns / wide<T>);
+            } else {
+                piece -= 3 * wide_piece;
+                const auto& from = piece < narrow_piece ? args.b : args.c;
+                take(i, from, 0, piece % narrow_piece, d_state / wide<T>);
+            }
         }
-        return;
     }
-    for (int i = threadIdx.x; i < tile * Columns; i += threads) {
+    // Copies the tile that begins at token `first`; zeros past the last one.
+    __device__ void copy(Staged& to, const ScanArgs<T, T>& args, std::int64_t first) const {
+#pragma unroll
+        for (int i = 0; i < own; ++i) {
+            const int piece = static_cast<int>(threadIdx.x) + i * threads;
+            if (pieces % threads != 0 && piece >= pieces) break;
+            const std::int64_t t = first + token_[i];
+            const bool present = t < args.tokens;
+            const std::int64_t row = present ? visited_row(args, t) : 0;
+            copy_async(reinterpret_cast<char*>(&to) + piece * 16, from_[i] + row * stride_[i],
+                       present);
+        }
+        end_copy_group();
+    }
+
+private:
+    __device__ void take(int i, const Rows<T>& from, std::int64_t col, int piece, int row_pieces) {
+        token_[i] = piece / row_pieces;
+        from_[i] = from.data + col + piece % row_pieces * wide<T>;
+        stride_[i] = static_cast<int>(from.stride);
+    }
+
+    const T* from_[own];
+    int stride_[own];
+    int token_[own];
+};
+
+// The same for rows that do not lie on 16-byte borders, element by element.
+template <typename T, int Columns, int Tokens>
+__device__ void stage_elements(T (&to)[Tokens][Columns], const Rows<T>& from,
+                               const ScanArgs<T, T>& args, std::int64_t first, std::int64_t col,
+                               std::int64_t cols) {
+#pragma unroll 1
+    for (int i = threadIdx.x; i < Tokens * Columns; i += threads) {
         const std::int64_t t = first + i / Columns;
         const bool present = t < args.tokens && col + i % Columns < cols;
-        to[i / Columns][i % Columns] = present
-                                           ? from.row(visited_row(args, t))[col + i % Columns]
-                                           : from_float<T>(0.0F);
+        to[i / Columns][i % Columns] =
+            present ? from.row(visited_row(args, t))[col + i % Columns] : from_float<T>(0.0F);
     }
 }
 
-template <typename T, int Lanes>
-__device__ void stage_tile(typename Tile<T, Lanes>::Staged& to, const ScanArgs<T, T>& args,
-                           std::int64_t first, std::int64_t channel, bool aligned) {
-    stage(to.x, args.x, args, first, channel, args.d_inner, aligned);
-    stage(to.delta, args.delta, args, first, channel, args.d_inner, aligned);
-    stage(to.z, args.z, args, first, channel, args.d_inner, aligned);
-    stage(to.b, args.b, args, first, 0, d_state, aligned);
-    stage(to.c, args.c, args, first, 0, d_state, aligned);
-    end_copy_group();
+template <typename T, int Lanes, bool Aligned>
+__device__ void stage_tile(const Stager<T, Lanes>& stager, typename Tile<T, Lanes>::Staged& to,
+                           const ScanArgs<T, T>& args, std::int64_t first, std::int64_t channel) {
+    if constexpr (Aligned) {
+        stager.copy(to, args, first);
+    } else {
+        stage_elements(to.x, args.x, args, first, channel, args.d_inner);
+        stage_elements(to.delta, args.delta, args, first, channel, args.d_inner);
+        stage_elements(to.z, args.z, args, first, channel, args.d_inner);
+        stage_elements(to.b, args.b, args, first, 0, d_state);
+        stage_elements(to.c, args.c, args, first, 0, d_state);
+    }
 }
 
-// Widens what every thread needs of a tile. A thread keeps its channel, so it keeps its filter. Here
-// and below loads come in batches before the stores: the compiler cannot know that they do not
-// overlap, and would wait for each in turn.
+// A thread's part of the work on whole tiles: two neighbouring channels, every so many tokens.
+template <typename T, int Lanes>
+struct Share {
+    static constexpr int pairs = Tile<T, Lanes>::channels / 2;
+    static constexpr int step = threads / pairs;
+    static constexpr int count = Tile<T, Lanes>::tokens / step;
+    int channel = static_cast<int>(threadIdx.x) % pairs * 2;
+    int token = static_cast<int>(threadIdx.x) / pairs;
+};
+
+template <typename T>
+__device__ float2 load_pair(const T* from) {
+    const auto pair = *reinterpret_cast<const Pack<T, 2>*>(from);
+    return {to_float(pair.values[0]), to_float(pair.values[1])};
+}
+
+// Widens what every thread needs of a tile. Here and below loads come in batches before the stores:
+// the compiler cannot know that they do not overlap, and would wait for each in turn.
 template <typename T, int Lanes>
 __device__ void widen_tile(Tile<T, Lanes>& shared, const typename Tile<T, Lanes>::Staged& staged,
-                           const Filter& filter) {
-    constexpr int channels = Tile<T, Lanes>::channels;
-    constexpr int held = Tile<T, Lanes>::held;
-    constexpr int tokens = tile / Lanes;                   // of a thread, Δ and x
-    constexpr int rows = tile / (threads / d_state);       // of a thread, B and C
-    const int channel = threadIdx.x % channels;
-    const int first = threadIdx.x / channels;
-    const int n = threadIdx.x % d_state;
-    const int first_row = threadIdx.x / d_state;
-    float delta[tokens], x[tokens], b[rows], c[rows];
+                           const Filter (&filters)[2]) {
+    const Share<T, Lanes> share;
+    constexpr int count = Share<T, Lanes>::count;
+    float2 delta[count], x[count];
 #pragma unroll
-    for (int i = 0; i < tokens; ++i) {
-        delta[i] = to_float(staged.delta[first + i * Lanes][channel]);
-        x[i] = to_float(staged.x[first + i * Lanes][channel]);
+    for (int i = 0; i < count; ++i) {
+        const int t = share.token + i * share.step;
+        delta[i] = load_pair(&staged.delta[t][share.channel]);
+        x[i] = load_pair(&staged.x[t][share.channel]);
+    }
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
+        const int t = share.token + i * share.step;
+        const float first = filters[0](delta[i].x);
+        const float second = filters[1](delta[i].y);
+        shared.decay[share.channel][t] = {first, first * x[i].x};
+        shared.decay[share.channel + 1][t] = {second, second * x[i].y};
+    }
+    constexpr int step = threads / (d_state / 2);
+    constexpr int rows = Tile<T, Lanes>::tokens / step;
+    const int n = threadIdx.x % (d_state / 2) * 2;
+    const int row = threadIdx.x / (d_state / 2);
+    float2 b[rows], c[rows];
+#pragma unroll
+    for (int i = 0; i < rows; ++i) {
+        b[i] = load_pair(&staged.b[row + i * step][n]);
+        c[i] = load_pair(&staged.c[row + i * step][n]);
     }
 #pragma unroll
     for (int i = 0; i < rows; ++i) {
-        b[i] = to_float(staged.b[first_row + i * (threads / d_state)][n]);
-        c[i] = to_float(staged.c[first_row + i * (threads / d_state)][n]);
-    }
-#pragma unroll
-    for (int i = 0; i < tokens; ++i) {
-        const float kept = filter(delta[i]);
-        shared.decay[channel][first + i * Lanes] = {kept, kept * x[i]};
-    }
-#pragma unroll
-    for (int i = 0; i < rows; ++i) {
-        auto& row = shared.b_c[first_row + i * (threads / d_state)][n / held];
-        row[n % held] = b[i];
-        row[held + n % held] = c[i];
+        // One state a thread: B C B C; two: B B C C. Either way four floats in a row.
+        const Pack<float, 4> four = Tile<T, Lanes>::held == 1
+                                        ? Pack<float, 4>{b[i].x, c[i].x, b[i].y, c[i].y}
+                                        : Pack<float, 4>{b[i].x, b[i].y, c[i].x, c[i].y};
+        *reinterpret_cast<Pack<float, 4>*>(&shared.b_c[row + i * step][0][0] + 2 * n) = four;
     }
 }
 
@@ -193,13 +259,12 @@ struct Inputs {
     __device__ void load(const Shared& shared, int first, int channel, int lane) {
 #pragma unroll
         for (int i = 0; i < batch / 2; ++i) {
-            decay[i] = *reinterpret_cast<const Pack<float, 4>*>(
-                &shared.decay[channel][first + 2 * i]);
+            decay[i] =
+                *reinterpret_cast<const Pack<float, 4>*>(&shared.decay[channel][first + 2 * i]);
         }
 #pragma unroll
         for (int i = 0; i < batch; ++i) {
-            b_c[i] =
-                *reinterpret_cast<const Pack<float, 2 * Held>*>(shared.b_c[first + i][lane]);
+            b_c[i] = *reinterpret_cast<const Pack<float, 2 * Held>*>(shared.b_c[first + i][lane]);
         }
     }
 };
@@ -208,98 +273,116 @@ struct Inputs {
 template <typename T, int Lanes>
 __device__ void scan_tile(Tile<T, Lanes>& shared, const float* a, float* h) {
     constexpr int held = Tile<T, Lanes>::held;
+    constexpr int tokens = Tile<T, Lanes>::tokens;
     const int lane = threadIdx.x % Lanes;
     const int channel = threadIdx.x / Lanes;
-    const int place = Tile<T, Lanes>::place(channel, lane / 4) + lane % 4;
+    const int place = Tile<T, Lanes>::place(0, threadIdx.x / 4) + threadIdx.x % 4;
     Inputs<held> next;
     next.load(shared, 0, channel, lane);
-#pragma unroll
-    for (int first = 0; first < tile; first += batch) {
+#pragma unroll 2
+    for (int first = 0; first < tokens; first += batch) {
         const Inputs<held> now = next;
-        if (first + batch < tile) next.load(shared, first + batch, channel, lane);
+        if (first + batch < tokens) next.load(shared, first + batch, channel, lane);
         float sums[batch];
 #pragma unroll
         for (int i = 0; i < batch; ++i) {
             const float delta = now.decay[i / 2].values[i % 2 * 2];
             const float input = now.decay[i / 2].values[i % 2 * 2 + 1];
-            sums[i] = 0.0F;
 #pragma unroll
             for (int n = 0; n < held; ++n) {
                 h[n] = decay_exp2<T>(delta * a[n]) * h[n] + input * now.b_c[i].values[n];
-                sums[i] += h[n] * now.b_c[i].values[held + n];
+                const float term = h[n] * now.b_c[i].values[held + n];
+                sums[i] = n == 0 ? term : sums[i] + term;
             }
         }
 #pragma unroll
-        for (int i = 0; i < batch; ++i) shared.partial[first + i][place] = sums[i];
+        for (int i = 0; i < batch; ++i) {
+            shared.partial[first + i][i % 2 == 0 ? place : place ^ 16] = sums[i];
+        }
     }
 }
 
 // y = (Σ partial sums + D x) ⊙ SiLU(z)
-template <typename T, int Lanes>
+template <typename T, int Lanes, bool Aligned>
 __device__ void write_tile(const Tile<T, Lanes>& shared,
                            const typename Tile<T, Lanes>::Staged& staged,
-                           const ScanArgs<T, T>& args, float skip, std::int64_t first,
+                           const ScanArgs<T, T>& args, float2 skip, std::int64_t first,
                            std::int64_t first_channel) {
-    constexpr int channels = Tile<T, Lanes>::channels;
-    constexpr int tokens = tile / Lanes;
-    const int channel = threadIdx.x % channels;
-    float y[tokens], gate[tokens];
+    const Share<T, Lanes> share;
+    constexpr int count = Share<T, Lanes>::count;
+    constexpr int fours = Lanes / 4;
+    float2 y[count];
 #pragma unroll
-    for (int i = 0; i < tokens; ++i) {
-        const int t = threadIdx.x / channels + i * Lanes;
-        y[i] = skip * to_float(staged.x[t][channel]);
-        gate[i] = to_float(staged.z[t][channel]);
+    for (int i = 0; i < count; ++i) {
+        const int t = share.token + i * share.step;
+        const float2 x = load_pair(&staged.x[t][share.channel]);
+        const float2 z = load_pair(&staged.z[t][share.channel]);
+        float sums[2] = {skip.x * x.x, skip.y * x.y};
 #pragma unroll
-        for (int g = 0; g < Lanes / 4; ++g) {
+        for (int f = 0; f < 2 * fours; ++f) {
             const auto part = *reinterpret_cast<const Pack<float, 4>*>(
-                &shared.partial[t][Tile<T, Lanes>::place(channel, g)]);
-            y[i] += (part.values[0] + part.values[1]) + (part.values[2] + part.values[3]);
+                &shared.partial[t][Tile<T, Lanes>::place(t, share.channel * fours + f)]);
+            sums[f / fours] +=
+                (part.values[0] + part.values[1]) + (part.values[2] + part.values[3]);
         }
+        y[i] = {sums[0] * silu<T>(z.x), sums[1] * silu<T>(z.y)};
     }
-    if (first_channel + channel >= args.d_inner) return;
+    const std::int64_t channel = first_channel + share.channel;
 #pragma unroll
-    for (int i = 0; i < tokens; ++i) {
-        const std::int64_t t = first + threadIdx.x / channels + i * Lanes;
+    for (int i = 0; i < count; ++i) {
+        const std::int64_t t = first + share.token + i * share.step;
         if (t >= args.tokens) return;
-        args.y.row(t)[first_channel + channel] = from_float<T>(y[i] * silu<T>(gate[i]));
+        T* to = args.y.row(t) + channel;
+        if constexpr (Aligned) {
+            *reinterpret_cast<Pack<T, 2>*>(to) = {from_float<T>(y[i].x), from_float<T>(y[i].y)};
+        } else {
+            if (channel < args.d_inner) to[0] = from_float<T>(y[i].x);
+            if (channel + 1 < args.d_inner) to[1] = from_float<T>(y[i].y);
+        }
     }
 }
 
-template <typename T, int Lanes>
-__global__ __launch_bounds__(threads) void scan_tiles(ScanArgs<T, T> args, Rows<float> state,
-                                                      bool aligned) {
+template <typename T, int Lanes, bool Aligned>
+__global__ __launch_bounds__(threads) void scan_tiles(ScanArgs<T, T> args, Rows<float> state) {
     using Shared = Tile<T, Lanes>;
     constexpr int held = Shared::held;
     extern __shared__ __align__(16) unsigned char memory[];
     auto& shared = *reinterpret_cast<Shared*>(memory);
     const std::int64_t first_channel = std::int64_t{blockIdx.x} * Shared::channels;
     const std::int64_t scanned = first_channel + threadIdx.x / Lanes;
-    const std::int64_t widened = first_channel + threadIdx.x % Shared::channels;
+    const std::int64_t widened = first_channel + Share<T, Lanes>().channel;
     const bool whole = scanned < args.d_inner;
     const int first_state = threadIdx.x % Lanes * held;
-    const float skip = widened < args.d_inner ? args.d[widened] : 0.0F;
+    const float2 skip{widened < args.d_inner ? args.d[widened] : 0.0F,
+                      widened + 1 < args.d_inner ? args.d[widened + 1] : 0.0F};
     float a[held];
     float h[held];
 #pragma unroll
     for (int n = 0; n < held; ++n) {
         a[n] = whole ? args.a[(first_state + n) * args.a_stride + scanned] * log2_e : 0.0F;
     }
+    const Stager<T, Lanes> stager(args, first_channel);
     wait_for_predecessor();
     let_successor_start();
-    const Filter filter = widened < args.d_inner ? filter_of(args, widened) : Filter{};
+    Filter filters[2];
+    for (int i = 0; i < 2; ++i) {
+        if (widened + i < args.d_inner) filters[i] = filter_of(args, widened + i);
+    }
 #pragma unroll
     for (int n = 0; n < held; ++n) h[n] = whole ? state.row(first_state + n)[scanned] : 0.0F;
-    stage_tile<T, Lanes>(shared.staged[0], args, 0, first_channel, aligned);
+    stage_tile<T, Lanes, Aligned>(stager, shared.staged[0], args, 0, first_channel);
     int buffer = 0;
-    for (std::int64_t first = 0; first < args.tokens; first += tile, buffer ^= 1) {
+    for (std::int64_t first = 0; first < args.tokens; first += Shared::tokens, buffer ^= 1) {
         wait_copy_groups<0>();
         __syncthreads();
-        stage_tile<T, Lanes>(shared.staged[buffer ^ 1], args, first + tile, first_channel, aligned);
-        widen_tile<T, Lanes>(shared, shared.staged[buffer], filter);
+        stage_tile<T, Lanes, Aligned>(stager, shared.staged[buffer ^ 1], args,
+                                      first + Shared::tokens, first_channel);
+        widen_tile<T, Lanes>(shared, shared.staged[buffer], filters);
         __syncthreads();
         scan_tile<T, Lanes>(shared, a, h);
         __syncthreads();
-        write_tile<T, Lanes>(shared, shared.staged[buffer], args, skip, first, first_channel);
+        write_tile<T, Lanes, Aligned>(shared, shared.staged[buffer], args, skip, first,
+                                      first_channel);
     }
 #pragma unroll
     for (int n = 0; n < held; ++n) {
@@ -312,11 +395,12 @@ void run_tiles(const ScanArgs<T, T>& args, Rows<float> state, cudaStream_t s) {
     constexpr int channels = Tile<T, Lanes>::channels;
     const bool aligned = args.d_inner % channels == 0 && is_wide(args.x, channels) &&
                          is_wide(args.delta, channels) && is_wide(args.z, channels) &&
-                         is_wide(args.b, d_state) && is_wide(args.c, d_state);
+                         is_wide(args.y, channels) && is_wide(args.b, d_state) &&
+                         is_wide(args.c, d_state);
     const std::size_t bytes = sizeof(Tile<T, Lanes>);
-    allow_shared(scan_tiles<T, Lanes>, bytes);
-    launch(s, blocks_for(args.d_inner, channels), threads, bytes, scan_tiles<T, Lanes>, args, state,
-           aligned);
+    const auto kernel = aligned ? scan_tiles<T, Lanes, true> : scan_tiles<T, Lanes, false>;
+    allow_shared(kernel, bytes);
+    launch(s, blocks_for(args.d_inner, channels), threads, bytes, kernel, args, state);
 }
 
 }  // namespace

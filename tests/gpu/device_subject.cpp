@@ -2,7 +2,8 @@
 //
 // Tolerances: the device's exponential is good to a few 1e-7 and its sums go in another order than
 // the reference's. Kept in bf16, a result is rounded by 2^-9 and what is computed on tensor cores
-// has rounded operands. Quantised matrices may be multiplied with inputs as they are, which the
+// has rounded operands. A decay that is off by an ulp a token adds up over all the tokens that a
+// state remembers: some hundred in the scans. Quantised matrices may be multiplied with inputs as they are, which the
 // reference rounds to a 127th of a block's largest.
 #include <cstdlib>
 
@@ -15,7 +16,7 @@ namespace sipo::parity {
 namespace {
 
 constexpr Tolerances f32_tolerances{
-    .elementwise = 1e-5, .product = 1e-5, .quantised_product = 3e-2, .scan = 2e-5};
+    .elementwise = 1e-5, .product = 1e-5, .quantised_product = 3e-2, .scan = 5e-5};
 constexpr Tolerances bf16_tolerances{
     .elementwise = 1.5e-2, .product = 1.5e-2, .quantised_product = 3e-2, .scan = 1.5e-2};
 

@@ -84,6 +84,8 @@ TEST_P(Cuts, OfTheRowOperationsDoNotShow) {
     const Values in = random_(tokens, 37, -3.0, 3.0);
     const Values weight = random_(1, 37);
     expect_same_however_cut([&](Machine& machine) -> Prepared {
+        const View residual = machine.tokens(in.rows, in.cols, DType::f32);
+        machine->upload(in.data, residual);
         const View x = machine.tokens(in);
         const View normed = machine.tokens(tokens, in.cols);
         const View delta = machine.tokens(tokens, in.cols);
@@ -93,7 +95,8 @@ TEST_P(Cuts, OfTheRowOperationsDoNotShow) {
         return {[=, &machine, &table](std::int64_t first, std::int64_t count) {
                     const View rows = x.row_range(first, count);
                     const View deltas = delta.row_range(first, count);
-                    machine->rms_norm(rows, table, 1e-5F, normed.row_range(first, count));
+                    machine->rms_norm(residual.row_range(first, count), table, 1e-5F,
+                                      normed.row_range(first, count));
                     machine->delta(rows, nullptr, table, 0.0F, 1e30F, deltas);
                     machine->token_scores(deltas, scores.col_range(first, count));
                     machine->gated_norm(gated.row_range(first, count), rows, nullptr, table, 1e-5F,
