@@ -10,6 +10,7 @@
 #include "conversion.h"
 #include "interrupt.h"
 #include "json.h"
+#include "lists.h"
 #include "loading.h"
 #include "preset.h"
 #include "progress.h"
@@ -18,13 +19,15 @@
 #include "session_flags.h"
 #include "table.h"
 
-enum { most_repeats = 1000, most_sequences = 1024 };
+enum { most_repeats = 1000, most_sequences = 1024, argmax_lanes = 64 };
 
 typedef struct {
     const char* model; /* NULL: the preset */
     const char* preset;
+    const char* save;   /* where the preset's file stays; NULL: nowhere */
     Conversion weights; /* of the preset */
-    int64_t prompt;
+    const char* prompts_text;
+    IntegerList prompts; /* tokens of each */
     int64_t generate;
     int64_t batch;
     int64_t repeats;
@@ -40,11 +43,10 @@ typedef struct {
     size_t vocabulary;
 } BenchRun;
 
-/* Tokens a second of each repeat. */
+/* Tokens a second of each repeat, for a length of the prompt. */
 typedef struct {
     double prefill[most_repeats];
     double decode[most_repeats];
-    char backend[128];
 } BenchResult;
 
 static int on_token(void* user, int32_t token, const char* text, size_t length) {
@@ -52,8 +54,16 @@ static int on_token(void* user, int32_t token, const char* text, size_t length) 
     return interrupted();
 }
 
+static int64_t longest_prompt(const BenchArguments* arguments) {
+    int64_t longest = 0;
+    for (size_t i = 0; i < arguments->prompts.count; ++i) {
+        if (arguments->prompts.items[i] > longest) longest = arguments->prompts.items[i];
+    }
+    return longest;
+}
+
 static int32_t* random_ids(const sipo_model* model, const BenchArguments* arguments) {
-    const size_t count = (size_t)arguments->prompt;
+    const size_t count = (size_t)longest_prompt(arguments);
     int32_t* ids = allocate(count, sizeof *ids);
     Random random = {(uint64_t)arguments->seed};
     const uint64_t vocabulary = (uint64_t)model_integer(model, SIPO_MODEL_VOCAB_SIZE);
@@ -63,15 +73,30 @@ static int32_t* random_ids(const sipo_model* model, const BenchArguments* argume
     return ids;
 }
 
+/* Index of the first of the largest numbers. In lanes, so that it is a small part of a step. */
+static int32_t argmax(const float* values, size_t count) {
+    float lanes[argmax_lanes];
+    for (size_t k = 0; k < argmax_lanes; ++k) lanes[k] = values[0];
+    const size_t whole = count - count % argmax_lanes;
+    for (size_t v = 0; v < whole; v += argmax_lanes) {
+        for (size_t k = 0; k < argmax_lanes; ++k) {
+            lanes[k] = values[v + k] > lanes[k] ? values[v + k] : lanes[k];
+        }
+    }
+    float largest = values[0];
+    for (size_t k = 0; k < argmax_lanes; ++k) largest = lanes[k] > largest ? lanes[k] : largest;
+    for (size_t v = whole; v < count; ++v) largest = values[v] > largest ? values[v] : largest;
+    for (size_t v = 0; v < count; ++v) {
+        if (values[v] == largest) return (int32_t)v;
+    }
+    return 0;
+}
+
 static sipo_status most_likely(const BenchRun* run, sipo_session* session, int32_t* token) {
     size_t count = 0;
     const sipo_status status = sipo_session_logits(session, run->logits, run->vocabulary, &count);
-    if (status != SIPO_OK) return status;
-    *token = 0;
-    for (size_t v = 1; v < count; ++v) {
-        if (run->logits[v] > run->logits[*token]) *token = (int32_t)v;
-    }
-    return SIPO_OK;
+    if (status == SIPO_OK) *token = argmax(run->logits, count);
+    return status;
 }
 
 /* Greedy decoding of all sessions together. */
@@ -103,8 +128,8 @@ static sipo_status decode_one(const BenchArguments* arguments, const BenchRun* r
 }
 
 /* The prompts and what follows them, once; their rates in tokens of all sequences. */
-static sipo_status time_once(const BenchArguments* arguments, const BenchRun* run, double* prefill,
-                             double* decode) {
+static sipo_status time_once(const BenchArguments* arguments, const BenchRun* run, int64_t prompt,
+                             double* prefill, double* decode) {
     const double batch = (double)arguments->batch;
     sipo_status status = SIPO_OK;
     for (int64_t i = 0; i < arguments->batch && status == SIPO_OK; ++i) {
@@ -112,29 +137,40 @@ static sipo_status time_once(const BenchArguments* arguments, const BenchRun* ru
     }
     const double start = clock_seconds();
     for (int64_t i = 0; i < arguments->batch && status == SIPO_OK; ++i) {
-        status = sipo_session_prefill(run->sessions[i], run->ids, (size_t)arguments->prompt);
+        status = sipo_session_prefill(run->sessions[i], run->ids, (size_t)prompt);
     }
     const double middle = clock_seconds();
     if (status == SIPO_OK) {
         status = arguments->batch == 1 ? decode_one(arguments, run) : decode_batch(arguments, run);
     }
-    *prefill = clock_rate(batch * (double)arguments->prompt, middle - start);
+    *prefill = clock_rate(batch * (double)prompt, middle - start);
     *decode = clock_rate(batch * (double)arguments->generate, clock_seconds() - middle);
     return status;
 }
 
-static int time_repeats(const char* command, const BenchArguments* arguments, const BenchRun* run,
-                        Progress* progress, BenchResult* result) {
-    size_t length = 0;
-    sipo_status status = sipo_session_backend_name(run->sessions[0], result->backend,
-                                                   sizeof result->backend - 1, &length);
-    if (status != SIPO_OK) return report_status(command, status);
-    result->backend[length] = '\0';
-    progress->whole = (uint64_t)(arguments->repeats * arguments->prompt);
-    for (int64_t i = 0; i < arguments->repeats && status == SIPO_OK; ++i) {
-        progress->before = (uint64_t)(i * arguments->prompt);
-        status = time_once(arguments, run, &result->prefill[i], &result->decode[i]);
+/* All repeats of all prompts. */
+static int time_prompts(const char* command, const BenchArguments* arguments, const BenchRun* run,
+                        Progress* progress, BenchResult* results) {
+    sipo_status status = SIPO_OK;
+    progress->whole = progress->before = 0;
+    for (size_t p = 0; p < arguments->prompts.count; ++p) {
+        progress->whole += (uint64_t)(arguments->repeats * arguments->prompts.items[p]);
     }
+    for (size_t p = 0; p < arguments->prompts.count && status == SIPO_OK; ++p) {
+        const int64_t prompt = arguments->prompts.items[p];
+        for (int64_t i = 0; i < arguments->repeats && status == SIPO_OK; ++i) {
+            status =
+                time_once(arguments, run, prompt, &results[p].prefill[i], &results[p].decode[i]);
+            progress->before += (uint64_t)prompt;
+        }
+    }
+    return report_status(command, status);
+}
+
+static int backend_name(const char* command, sipo_session* session, char* name, size_t size) {
+    size_t length = 0;
+    const sipo_status status = sipo_session_backend_name(session, name, size - 1, &length);
+    if (status == SIPO_OK) name[length] = '\0';
     return report_status(command, status);
 }
 
@@ -148,18 +184,25 @@ static double median(const double* sorted, size_t count) {
     return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
 }
 
-static void print_json(const BenchArguments* arguments, const BenchResult* result) {
+static void print_json(const BenchArguments* arguments, const char* backend,
+                       const BenchResult* results) {
     const size_t repeats = (size_t)arguments->repeats;
     Json json = {.out = stdout};
     json_begin_object(&json, NULL);
-    json_string(&json, "backend", result->backend);
+    json_string(&json, "backend", backend);
     json_string(&json, "context", method_name(arguments->session.context));
     json_integer(&json, "sequences", arguments->batch);
-    json_integer(&json, "prompt_tokens", arguments->prompt);
     json_integer(&json, "generated_tokens", arguments->generate);
     json_count(&json, "repeats", repeats);
-    json_real(&json, "prefill_tokens_per_second", median(result->prefill, repeats));
-    json_real(&json, "decode_tokens_per_second", median(result->decode, repeats));
+    json_begin_array(&json, "prompts");
+    for (size_t p = 0; p < arguments->prompts.count; ++p) {
+        json_begin_object(&json, NULL);
+        json_integer(&json, "prompt_tokens", arguments->prompts.items[p]);
+        json_real(&json, "prefill_tokens_per_second", median(results[p].prefill, repeats));
+        json_real(&json, "decode_tokens_per_second", median(results[p].decode, repeats));
+        json_end_object(&json);
+    }
+    json_end_array(&json);
     json_end_object(&json);
 }
 
@@ -172,30 +215,36 @@ static void add_row(Table* table, const char* what, int64_t tokens, const double
     table_cell(table, "%.1f", sorted[count - 1]);
 }
 
-static int print_result(const Command* command, const BenchArguments* arguments,
-                        BenchResult* result) {
+static int print_results(const Command* command, const BenchArguments* arguments,
+                         const char* backend, BenchResult* results) {
     const size_t repeats = (size_t)arguments->repeats;
-    qsort(result->prefill, repeats, sizeof(double), compare_reals);
-    qsort(result->decode, repeats, sizeof(double), compare_reals);
+    for (size_t p = 0; p < arguments->prompts.count; ++p) {
+        qsort(results[p].prefill, repeats, sizeof(double), compare_reals);
+        qsort(results[p].decode, repeats, sizeof(double), compare_reals);
+    }
     if (command->json) {
-        print_json(arguments, result);
+        print_json(arguments, backend, results);
         return exit_ok;
     }
-    printf("%s; context %s; %lld at once; tokens a second of %zu repeats\n\n", result->backend,
+    printf("%s; context %s; %lld at once; tokens a second of %zu repeats\n\n", backend,
            method_name(arguments->session.context), (long long)arguments->batch, repeats);
     Table table = {.columns = 5};
     const char* const head[] = {"", "tokens", "median", "least", "most"};
     for (size_t i = 0; i < COUNT_OF(head); ++i) table_cell(&table, "%s", head[i]);
-    add_row(&table, "prefill", arguments->prompt, result->prefill, repeats);
-    add_row(&table, "decode", arguments->generate, result->decode, repeats);
+    for (size_t p = 0; p < arguments->prompts.count; ++p) {
+        add_row(&table, "prefill", arguments->prompts.items[p], results[p].prefill, repeats);
+        add_row(&table, "decode", arguments->generate, results[p].decode, repeats);
+    }
     return table_finish(&table, command->name, stdout);
 }
 
 static int open_model(const Command* command, const BenchArguments* arguments, sipo_model** model) {
     if (arguments->preset == NULL) {
-        return load_model(command, arguments->model, arguments->session.threads, model);
+        return load_model(command, arguments->model, arguments->session.backend,
+                          arguments->session.threads, model);
     }
-    return preset_open(command, arguments->preset, &arguments->weights, model);
+    return preset_open(command, arguments->preset, &arguments->weights, arguments->save,
+                       arguments->session.backend, model);
 }
 
 static int open_sessions(const Command* command, const BenchArguments* arguments,
@@ -216,14 +265,20 @@ static int open_sessions(const Command* command, const BenchArguments* arguments
 static int run_bench(const Command* command, const BenchArguments* arguments) {
     sipo_model* model = NULL;
     BenchRun run = {.ids = NULL};
-    BenchResult result;
+    char backend[128];
+    BenchResult* results = allocate_zeroed(arguments->prompts.count, sizeof *results);
+    if (results == NULL) return report_no_memory(command->name, "results");
     Progress progress;
     int code = open_model(command, arguments, &model);
     progress_begin(&progress, "timing", "tokens", args_silent(command));
     if (code == exit_ok) code = open_sessions(command, arguments, model, &progress, &run);
-    if (code == exit_ok) code = time_repeats(command->name, arguments, &run, &progress, &result);
+    if (code == exit_ok) code = time_prompts(command->name, arguments, &run, &progress, results);
     progress_clear(&progress);
-    if (code == exit_ok) code = print_result(command, arguments, &result);
+    if (code == exit_ok) {
+        code = backend_name(command->name, run.sessions[0], backend, sizeof backend);
+    }
+    if (code == exit_ok) code = print_results(command, arguments, backend, results);
+    free(results);
     for (int64_t i = 0; i < arguments->batch; ++i) sipo_session_free(run.sessions[i]);
     free(run.logits);
     free(run.ids);
@@ -238,7 +293,7 @@ int cmd_bench(int argc, char** argv) {
                                      {"q4", SIPO_WEIGHTS_Q4},
                                      {NULL, 0}};
     BenchArguments a = {.weights = conversion_defaults(SIPO_WEIGHTS_BF16),
-                        .prompt = 512,
+                        .prompts_text = "512",
                         .generate = 64,
                         .batch = 1,
                         .repeats = 3};
@@ -247,9 +302,10 @@ int cmd_bench(int argc, char** argv) {
         option_text("preset", "NAME", &a.preset,
                     "instead of MODEL: random weights in the shape of a public model, such as "
                     "mamba-130m, mamba-1.4b or mamba2-130m"),
+        option_text("save", "FILE", &a.save, "keep the preset as a model"),
         option_choice("weights", "f32|bf16|q8|q4", &a.weights.weights, weights,
                       "weights of the preset (default bf16)"),
-        option_integer("prompt", &a.prompt, 1, 1 << 28, "tokens of the prompt"),
+        option_text("prompt", "LIST", &a.prompts_text, "tokens of the prompt; several in turn"),
         option_integer("generate", &a.generate, 1, 1 << 28, "tokens generated after it"),
         option_integer("batch", &a.batch, 1, most_sequences, "sequences decoded together"),
         option_integer("repeats", &a.repeats, 1, most_repeats, "times that both are done"),
@@ -261,7 +317,8 @@ int cmd_bench(int argc, char** argv) {
         .about = "Times the reading of a prompt of random tokens and greedy decoding after it.",
         .example =
             "  sipo bench mamba.sipo --prompt 8192 --context longmamba\n"
-            "  sipo bench --preset mamba-130m --weights q8 --batch 16",
+            "  sipo bench --preset mamba-130m --weights q8 --batch 16\n"
+            "  sipo bench --preset mamba-2.8b --backend cuda --prompt 8192,131072",
         .positionals = {{"MODEL", 1, &a.model}},
         .positional_count = 1,
         .groups = {{"Options", options, COUNT_OF(options)}, session_flags_group(&a.session)},
@@ -272,5 +329,6 @@ int cmd_bench(int argc, char** argv) {
     if ((a.model == NULL) == (a.preset == NULL)) {
         return report_usage(command.name, "give either MODEL or --preset NAME");
     }
-    return run_bench(&command, &a);
+    code = parse_integer_list(command.name, "prompt", a.prompts_text, 1, 1 << 28, &a.prompts);
+    return code == exit_ok ? run_bench(&command, &a) : code;
 }

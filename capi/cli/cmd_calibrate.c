@@ -26,6 +26,7 @@ typedef struct {
     const char* profile;
     const char* log_decay;
     const char* table;
+    const char* backend;
     int64_t threads;
 } CalibrateArguments;
 
@@ -164,7 +165,8 @@ static int run(const Command* command, const CalibrateArguments* arguments) {
     sipo_model* model = NULL;
     sipo_calibration* calibration = NULL;
     Sample sample = {{NULL, 0}, 0, 0};
-    int code = load_model(command, arguments->model, arguments->threads, &model);
+    int code =
+        load_model(command, arguments->model, arguments->backend, arguments->threads, &model);
     if (code == exit_ok) code = read_sample(command->name, arguments, model, &sample);
     if (code == exit_ok) code = measure(command, arguments, model, &sample, &calibration);
     if (code == exit_ok) code = save(command->name, arguments, calibration);
@@ -206,6 +208,7 @@ int cmd_calibrate(int argc, char** argv) {
                     "also write log decays, f32 [layers, channels]"),
         option_text("dump-table", "FILE", &a.table,
                     "also write thresholds, f32 [layers, channels, lengths]"),
+        backend_option(&a.backend),
         option_integer("threads", &a.threads, 0, 256, "threads; 0: all processors"),
     };
     Command command = {

@@ -166,7 +166,8 @@ static int run(const Command* command, const GenerateArguments* arguments) {
     Tokens prompt = {NULL, 0};
     Timing timing = {0, 0, 0};
     Progress progress;
-    int code = load_model(command, arguments->model, arguments->session.threads, &model);
+    int code = load_model(command, arguments->model, arguments->session.backend,
+                          arguments->session.threads, &model);
     if (code == exit_ok) code = read_prompt(command->name, arguments, model, &prompt);
     progress_begin(&progress, "reading", "tokens", args_silent(command));
     if (code == exit_ok) {

@@ -158,7 +158,8 @@ static int run(const Command* command, const ScoreArguments* arguments) {
     Tokens tokens = {NULL, 0};
     Score score = {0, 0};
     Progress progress;
-    int code = load_model(command, arguments->model, arguments->session.threads, &model);
+    int code = load_model(command, arguments->model, arguments->session.backend,
+                          arguments->session.threads, &model);
     if (code == exit_ok) {
         code = tokens_from_options(command->name, model, arguments->ids, arguments->text, &tokens);
     }

@@ -274,7 +274,8 @@ static int run(const Command* command, const PasskeyArguments* arguments) {
     evaluation.command = command;
     evaluation.arguments = arguments;
     sipo_model* model = NULL;
-    int code = load_model(command, arguments->model, arguments->session.threads, &model);
+    int code = load_model(command, arguments->model, arguments->session.backend,
+                          arguments->session.threads, &model);
     if (code == exit_ok) {
         code = passkey_source_open(command->name, model, arguments->noise, &evaluation.source);
     }

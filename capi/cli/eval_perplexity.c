@@ -178,7 +178,8 @@ static int run(const Command* command, const PerplexityArguments* arguments) {
     evaluation.command = command;
     evaluation.arguments = arguments;
     sipo_model* model = NULL;
-    int code = load_model(command, arguments->model, arguments->session.threads, &model);
+    int code = load_model(command, arguments->model, arguments->session.backend,
+                          arguments->session.threads, &model);
     evaluation.model = model;
     if (code == exit_ok) {
         code = tokens_from_text_file(command->name, model, arguments->text, &evaluation.text);

@@ -6,8 +6,13 @@
 
 #include "args.h"
 
-/* Opens the model at `path` with a progress bar; the exit code. `threads` may be NOT_GIVEN. */
-int load_model(const Command* command, const char* path, int64_t threads, sipo_model** model);
+/* The option that says where a model computes. */
+Option backend_option(const char** backend);
+
+/* Opens the model at `path` with a progress bar; the exit code. `backend` may be NULL, `threads`
+ * NOT_GIVEN: the library's defaults. */
+int load_model(const Command* command, const char* path, const char* backend, int64_t threads,
+               sipo_model** model);
 
 /* A number that every model has (SIPO_MODEL_*). */
 int64_t model_integer(const sipo_model* model, int32_t property);

@@ -13,8 +13,20 @@
 
 enum { longest_path = 4096 };
 
+static int write_and_open(const Command* command, const char* preset, const Conversion* conversion,
+                          const char* path, const char* backend, sipo_model** model) {
+    Conversion to_file = *conversion;
+    to_file.from = preset;
+    to_file.output = path;
+    const sipo_status status =
+        conversion_run(command, "making weights", "tensors", sipo_write_preset, &to_file);
+    const int code = report_status(command->name, status);
+    return code == exit_ok ? load_model(command, path, backend, conversion->threads, model) : code;
+}
+
 int preset_open(const Command* command, const char* preset, const Conversion* conversion,
-                sipo_model** model) {
+                const char* save, const char* backend, sipo_model** model) {
+    if (save != NULL) return write_and_open(command, preset, conversion, save, backend, model);
     const char* parent = getenv("TMPDIR");
     if (parent == NULL || *parent == '\0') parent = "/tmp";
     char folder[longest_path];
@@ -25,13 +37,7 @@ int preset_open(const Command* command, const char* preset, const Conversion* co
                               strerror(errno));
     }
     (void)snprintf(path, sizeof path, "%s/model.sipo", folder);
-    Conversion to_file = *conversion;
-    to_file.from = preset;
-    to_file.output = path;
-    const sipo_status status =
-        conversion_run(command, "making weights", "tensors", sipo_write_preset, &to_file);
-    int code = report_status(command->name, status);
-    if (code == exit_ok) code = load_model(command, path, conversion->threads, model);
+    const int code = write_and_open(command, preset, conversion, path, backend, model);
     (void)unlink(path);
     (void)rmdir(folder);
     return code;

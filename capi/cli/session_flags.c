@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "loading.h"
 #include "report.h"
 
 static const int64_t most_tokens = INT64_C(1) << 40;
@@ -51,6 +52,7 @@ OptionGroup session_flags_group(SessionFlags* flags) {
                     "longmamba: calibration profile (default \"default\")"),
         option_integer("expected-tokens", &flags->expected_tokens, 0, most_tokens,
                        "longmamba: filter as for this total length (default: that of the prompt)"),
+        backend_option(&flags->backend),
         option_integer("threads", &flags->threads, 0, 256,
                        "threads of the computation (default 0: all processors)"),
         option_integer("chunk", &flags->chunk, 1, 65536,

@@ -8,7 +8,7 @@
 #include "lists.h"
 #include "progress.h"
 
-enum { session_option_count = 13, method_count = 3 };
+enum { session_option_count = 14, method_count = 3 };
 
 typedef struct {
     int64_t context; /* SIPO_CONTEXT_* */
@@ -22,6 +22,7 @@ typedef struct {
     const char* profile;
     int64_t expected_tokens;
     const char* layers;
+    const char* backend;
     int64_t threads;
     int64_t chunk;
     Option options[session_option_count];

@@ -18,7 +18,10 @@ public:
         return z ^ (z >> 31);
     }
 
-    // Uniform in [0, 1).
+    // As if next() had been called so often.
+    void skip(std::uint64_t count) { state_ += count * 0x9e3779b97f4a7c15ULL; }
+
+    // Uniform in [0, 1), of one call to next().
     double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
 
     // Uniform in [0, bound), by rejection; bound > 0.

@@ -1,5 +1,6 @@
 #include "import/presets.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
@@ -81,12 +82,35 @@ std::string byte_tokenizer() {
     return tokenizer.dump();
 }
 
-std::vector<std::byte> encode(std::span<const float> values, DType type) {
+// Calls fn(first, last) for parts of 0 .. count - 1 on all threads.
+template <typename Fn>
+void for_parts(ThreadPool& pool, std::size_t count, const Fn& fn) {
+    constexpr std::size_t part = std::size_t{1} << 18;
+    pool.run((count + part - 1) / part,
+             [&](std::size_t task) { fn(task * part, std::min(count, (task + 1) * part)); });
+}
+
+// Uniform around 0 with the wanted deviation: the cheapest numbers there are.
+void fill_uniform(std::span<float> values, double deviation, const SplitMix64& random,
+                  ThreadPool& pool) {
+    const double width = deviation * std::sqrt(12.0);
+    for_parts(pool, values.size(), [&](std::size_t first, std::size_t last) {
+        SplitMix64 own = random;
+        own.skip(first);
+        for (std::size_t i = first; i < last; ++i) {
+            values[i] = static_cast<float>((own.uniform() - 0.5) * width);
+        }
+    });
+}
+
+std::vector<std::byte> encode(std::span<const float> values, DType type, ThreadPool& pool) {
     const auto bytes = std::as_bytes(values);
     if (type != DType::bf16) return {bytes.begin(), bytes.end()};
     std::vector<std::byte> result(values.size() * 2);
     auto* bits = reinterpret_cast<std::uint16_t*>(result.data());
-    for (std::size_t i = 0; i < values.size(); ++i) bits[i] = float_to_bf16(values[i]);
+    for_parts(pool, values.size(), [&](std::size_t first, std::size_t last) {
+        for (std::size_t i = first; i < last; ++i) bits[i] = float_to_bf16(values[i]);
+    });
     return result;
 }
 
@@ -113,7 +137,7 @@ Architecture preset_architecture(std::string_view name) {
 }
 
 std::vector<float> random_tensor(const TensorSpec& spec, const Architecture& architecture,
-                                 std::uint64_t seed) {
+                                 std::uint64_t seed, ThreadPool& pool) {
     SplitMix64 random(seed ^ hash_of(spec.name));
     std::size_t count = 1;
     for (const std::int64_t size : spec.shape) count *= static_cast<std::size_t>(size);
@@ -131,11 +155,9 @@ std::vector<float> random_tensor(const TensorSpec& spec, const Architecture& arc
     } else if (ends_with("dt_proj.bias") || ends_with("dt_bias")) {
         for (float& value : values) value = delta_bias(random);
     } else {
-        // Uniform with the wanted deviation: the cheapest numbers there are.
         const double inputs = spec.shape.size() > 1 ? static_cast<double>(spec.shape[1]) : 1e4;
         const double deviation = ends_with("embeddings.weight") ? 0.02 : 1.0 / std::sqrt(inputs);
-        const double width = deviation * std::sqrt(12.0);
-        for (float& value : values) value = static_cast<float>((random.uniform() - 0.5) * width);
+        fill_uniform(values, deviation, random, pool);
     }
     return values;
 }
@@ -155,8 +177,8 @@ void write_preset(std::string_view preset, const std::filesystem::path& out,
     const std::vector<TensorSpec> specs = tensor_specs(arch);
     for (std::size_t i = 0; i < specs.size(); ++i) {
         const DType type = stored_type(specs[i], weights);
-        add_weights(writer, specs[i], type, encode(random_tensor(specs[i], arch, seed), type), arch,
-                    pool);
+        add_weights(writer, specs[i], type,
+                    encode(random_tensor(specs[i], arch, seed, pool), type, pool), arch, pool);
         report(progress, i + 1, specs.size());
     }
     writer.commit();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/progress.hpp"
+#include "base/thread_pool.hpp"
 #include "format/container_writer.hpp"
 #include "import/import_checkpoint.hpp"
 
@@ -17,10 +18,10 @@ namespace sipo {
 [[nodiscard]] Architecture preset_architecture(std::string_view name);
 
 // Plausible values for a tensor: matrices of variance 1 / inputs, A and Δ's bias as they are
-// initialised for training. The same for the same name and seed.
+// initialised for training. The same for the same name and seed, whatever the pool.
 [[nodiscard]] std::vector<float> random_tensor(const TensorSpec& spec,
-                                               const Architecture& architecture,
-                                               std::uint64_t seed);
+                                               const Architecture& architecture, std::uint64_t seed,
+                                               ThreadPool& pool);
 
 // Writes a container in the preset's shape with random weights and a tokenizer of the 256 bytes.
 void write_preset(std::string_view preset, const std::filesystem::path& out,

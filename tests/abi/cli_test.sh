@@ -232,6 +232,12 @@ is_json "eval perplexity --json is JSON"
 run 2 "a window that is not longer than what is scored is wrong usage" eval perplexity "$model" \
     --text "$heldout_text" --lengths 100
 run 0 "the speed is measured" bench "$model" --prompt 64 --generate 4 --repeats 2
+run 0 "the speed is measured at several lengths" bench "$model" --prompt 32,64 --generate 2 \
+    --repeats 1 --backend cpu
+says "each length has its line" "^prefill  *64 "
+run 2 "a length that is no number is wrong usage" bench "$model" --prompt 32,x
+run 1 "an unknown backend is an error" bench "$model" --backend abacus
+complains "the backends there are are named" "there are: auto, "
 run 0 "the speed is measured as JSON" bench "$model" --prompt 64 --generate 4 --repeats 1 --json
 is_json "bench --json is JSON"
 

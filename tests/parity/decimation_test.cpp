@@ -49,7 +49,7 @@ protected:
         const context::Plan wishes = plan(tokens);
         const backend::StreamPtr stream = model.backend().open_stream(1);
         const RecurrentState state(*stream, arch);
-        Workspace work(*stream, arch, tokens);
+        Workspace work(*stream, arch, tokens, DType::f32);
         const backend::BufferPtr scores = stream->allocate(1, tokens);
         backend::BufferPtr residual = stream->allocate(tokens, arch.d_model);
         stream->embed(model.embedding(), ids, View(*residual));

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/cpu_count.hpp"
 #include "base/dtype.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -138,11 +139,12 @@ void write_weights(const Options& options) {
     std::string text = header.dump();
     text.append((8 - text.size() % 8) % 8, ' ');
     const std::uint64_t length = text.size();
+    sipo::ThreadPool pool(sipo::usable_cpus());
     sipo::AtomicFile file(options.directory / "model.safetensors");
     file.write(std::as_bytes(std::span(&length, 1)));
     file.write(std::as_bytes(std::span(text)));
     for (const TensorSpec& spec : specs) {
-        const auto values = sipo::random_tensor(spec, options.architecture, options.seed);
+        const auto values = sipo::random_tensor(spec, options.architecture, options.seed, pool);
         file.write(encode(values, checkpoint_type(spec, options.dtype)));
     }
     file.commit();
