@@ -45,7 +45,7 @@ public:
     }
 
 private:
-    std::unique_ptr<std::byte[], FreeDeleter> memory_;
+    Memory memory_;
     std::int64_t capacity_ = 0;
 };
 

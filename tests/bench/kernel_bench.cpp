@@ -52,7 +52,7 @@ public:
     [[nodiscard]] float* get() const { return reinterpret_cast<float*>(memory_.get()); }
 
 private:
-    std::unique_ptr<std::byte[], FreeDeleter> memory_;
+    Memory memory_;
 };
 
 // The product of a matrix that stays in the first-level cache: nothing but multiply-adds.
