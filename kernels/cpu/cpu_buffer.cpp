@@ -13,8 +13,7 @@ std::int64_t bytes_of_floats(std::int64_t rows, std::int64_t cols) {
 }  // namespace
 
 CpuBuffer::CpuBuffer(std::int64_t rows, std::int64_t cols)
-    : Buffer(rows, cols),
-      memory_(allocate_bytes(bytes_of_floats(rows, cols))) {}
+    : Buffer(rows, cols), memory_(allocate_bytes(bytes_of_floats(rows, cols))) {}
 
 CpuBuffer::CpuBuffer(std::int64_t rows, std::int64_t cols, Arena& arena)
     : Buffer(rows, cols), memory_(arena.allocate(bytes_of_floats(rows, cols))) {}

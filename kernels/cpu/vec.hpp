@@ -51,8 +51,6 @@ SIPO_INLINE void store_part(float* to, Vec v, std::int64_t count) {
     std::memcpy(to, &v, static_cast<std::size_t>(count) * sizeof(float));
 }
 
-SIPO_INLINE void store_bits(std::int32_t* to, Vec v) { std::memcpy(to, &v, sizeof v); }
-
 SIPO_INLINE Vec fma(Vec a, Vec b, Vec c) {
 #if defined(__AVX512F__)
     return _mm512_fmadd_ps(a, b, c);
@@ -77,6 +75,31 @@ SIPO_INLINE float sum(Vec v) {
         for (std::int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
     }
     return lanes[0];
+}
+
+SIPO_INLINE std::int32_t sum(VecInt v) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_add_epi32(__builtin_bit_cast(__m512i, v));
+#else
+    std::int32_t lanes[width];
+    std::memcpy(lanes, &v, sizeof v);
+    std::int32_t total = 0;
+    for (const std::int32_t lane : lanes) total += lane;
+    return total;
+#endif
+}
+
+// The largest lane; no lane is a NaN.
+SIPO_INLINE float largest_lane(Vec v) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_max_ps(v);
+#else
+    float lanes[width];
+    store(lanes, v);
+    float top = lanes[0];
+    for (const float lane : lanes) top = lane > top ? lane : top;
+    return top;
+#endif
 }
 
 // 2^x, for x ≤ 128. The degree-5 polynomial on [-1/2, 1/2] has relative error 1e-7 and gives

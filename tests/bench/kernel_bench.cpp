@@ -227,8 +227,9 @@ void conv_silu(benchmark::State& state, const Bench& bench) {
     const Floats weight(taps * channels);
     const Floats bias(channels);
     const Floats out(tokens * channels);
-    const ConvArgs args{in.get(), channels, history.get(), weight.get(), bias.get(), taps,
-                        channels, 0,        tokens,        out.get(),    channels};
+    const ConvArgs args{
+        in.get(), channels, history.get(), weight.get(), bias.get(), taps, channels, 0,
+        tokens,   0,        channels,      out.get(),    channels};
     const double seconds = time_calls(state, [&] { bench.kernels.conv_silu(args); });
     state.counters["elem/s"] = static_cast<double>(tokens * channels) / seconds;
     state.counters["B/s"] = static_cast<double>(tokens * channels) * 8.0 / seconds;
