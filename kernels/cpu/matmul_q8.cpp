@@ -9,6 +9,7 @@ struct CodesQ8 {
     static constexpr std::int64_t scale_bytes = panel_quant * 2;
     static constexpr std::int64_t bytes_a_block = scale_bytes + panel_quant * quant_block;
     static constexpr bool has_offset = false;
+    static constexpr std::int32_t bits = 8;
     static constexpr float zero_point = 128.0F;
 
     static SIPO_INLINE VecInt load(const std::uint8_t* block, std::int64_t step, std::int64_t vec) {

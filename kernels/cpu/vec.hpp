@@ -29,6 +29,8 @@ inline constexpr std::int64_t width = 4;
 typedef float Vec __attribute__((vector_size(width * 4)));
 typedef std::int32_t VecInt __attribute__((vector_size(width * 4)));
 
+typedef std::int16_t VecHalf __attribute__((vector_size(width * 4)));
+
 #define SIPO_INLINE inline __attribute__((always_inline))
 
 SIPO_INLINE Vec splat(float value) { return Vec{} + value; }
@@ -101,6 +103,37 @@ SIPO_INLINE float largest_lane(Vec v) {
     return top;
 #endif
 }
+
+// Lane i: a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1].
+SIPO_INLINE VecInt dot_pairs(VecHalf a, VecHalf b) {
+#if defined(__AVX512BW__)
+    return __builtin_bit_cast(
+        VecInt, _mm512_madd_epi16(__builtin_bit_cast(__m512i, a), __builtin_bit_cast(__m512i, b)));
+#elif defined(__AVX2__)
+    return __builtin_bit_cast(
+        VecInt, _mm256_madd_epi16(__builtin_bit_cast(__m256i, a), __builtin_bit_cast(__m256i, b)));
+#elif defined(__SSE2__)
+    return __builtin_bit_cast(
+        VecInt, _mm_madd_epi16(__builtin_bit_cast(__m128i, a), __builtin_bit_cast(__m128i, b)));
+#else
+    const VecInt left = __builtin_bit_cast(VecInt, a);
+    const VecInt right = __builtin_bit_cast(VecInt, b);
+    return ((left << 16) >> 16) * ((right << 16) >> 16) + (left >> 16) * (right >> 16);
+#endif
+}
+
+#if defined(__AVX2__)
+// The same for bytes, the first unsigned and the second signed, where the sums fit into halves.
+SIPO_INLINE VecHalf dot_bytes(VecInt a, VecInt b) {
+#if defined(__AVX512BW__)
+    return __builtin_bit_cast(VecHalf, _mm512_maddubs_epi16(__builtin_bit_cast(__m512i, a),
+                                                            __builtin_bit_cast(__m512i, b)));
+#else
+    return __builtin_bit_cast(VecHalf, _mm256_maddubs_epi16(__builtin_bit_cast(__m256i, a),
+                                                            __builtin_bit_cast(__m256i, b)));
+#endif
+}
+#endif
 
 // 2^x, for x ≤ 128. The degree-5 polynomial on [-1/2, 1/2] has relative error 1e-7 and gives
 // exactly 1 at 0, so that Δ = 0 is a decay of exactly 1. Results below the normal range are 0.
