@@ -42,8 +42,8 @@ struct Work {
     double bf16_products = 0.0;
     double byte_products = 0.0;
     double exponentials = 0.0;
-    double read_bytes = 0.0;    // from memory
-    double copied_bytes = 0.0;  // from memory and back
+    double read_bytes = 0.0;   // from memory
+    double moved_bytes = 0.0;  // read, fetched to be written, written
 };
 
 // Arithmetic and memory work at the same time, so the slower of them is the limit.
@@ -52,7 +52,7 @@ double least_seconds(const Work& work, const Limits& limits) {
         work.multiply_adds / limits.multiply_adds + work.bf16_products / limits.bf16_products +
         work.byte_products / limits.byte_products + work.exponentials / limits.exponentials;
     const double memory =
-        work.read_bytes / limits.read_bytes + work.copied_bytes / limits.copy_bytes;
+        work.read_bytes / limits.read_bytes + work.moved_bytes / limits.moved_bytes;
     return std::max(arithmetic, memory);
 }
 
@@ -234,7 +234,7 @@ void conv_silu(benchmark::State& state, const Bench& bench) {
     constexpr auto elements = static_cast<double>(many_rows * channels);
     time_calls(
         state, bench,
-        {.multiply_adds = 4.0 * elements, .exponentials = elements, .copied_bytes = 8.0 * elements},
+        {.multiply_adds = 4.0 * elements, .exponentials = elements, .moved_bytes = 12.0 * elements},
         "elem/s", elements, [&] { bench.kernels.conv_silu(args); });
 }
 
@@ -245,7 +245,7 @@ void add_rows(const char* name, const Bench& bench, Work an_element, Fn row) {
     const Work work{.multiply_adds = an_element.multiply_adds * elements,
                     .exponentials = an_element.exponentials * elements,
                     .read_bytes = an_element.read_bytes * elements,
-                    .copied_bytes = an_element.copied_bytes * elements};
+                    .moved_bytes = an_element.moved_bytes * elements};
     benchmark::RegisterBenchmark(name, [=, &bench](benchmark::State& state) {
         const Floats in(many_rows * channels);
         const Floats weight(channels);
@@ -261,27 +261,27 @@ void add_rows(const char* name, const Bench& bench, Work an_element, Fn row) {
 void add_row_benchmarks(const Bench& bench) {
     const KernelTable& k = bench.kernels;
     constexpr std::int64_t n = channels;
-    add_rows("rms_norm/1536", bench, {.multiply_adds = 3.0, .copied_bytes = 8.0},
+    add_rows("rms_norm/1536", bench, {.multiply_adds = 3.0, .moved_bytes = 12.0},
              [&k](const float* in, const float* weight, float* out) {
                  k.rms_norm(in, weight, n, 1e-5F, out);
              });
     add_rows("gated_norm/1536", bench,
-             {.multiply_adds = 4.0, .exponentials = 1.0, .copied_bytes = 12.0},
+             {.multiply_adds = 4.0, .exponentials = 1.0, .moved_bytes = 12.0},
              [&k](const float* in, const float* weight, float* out) {
                  k.gated_norm(in, weight, n, 1e-5F, out);
              });
     add_rows("softplus/1536", bench,
-             {.multiply_adds = 8.0, .exponentials = 1.0, .copied_bytes = 8.0},
+             {.multiply_adds = 8.0, .exponentials = 1.0, .moved_bytes = 8.0},
              [&k](const float*, const float* weight, float* out) {
                  k.softplus(weight, n, 0.0F, 1e30F, out);
              });
-    add_rows("add/1536", bench, {.multiply_adds = 1.0, .copied_bytes = 12.0},
+    add_rows("add/1536", bench, {.multiply_adds = 1.0, .moved_bytes = 12.0},
              [&k](const float* in, const float*, float* out) { k.add(in, n, out); });
-    add_rows("to_bf16/1536", bench, {.copied_bytes = 6.0},
+    add_rows("to_bf16/1536", bench, {.moved_bytes = 8.0},
              [&k](const float* in, const float*, float* out) {
                  k.to_bf16(in, n, reinterpret_cast<std::uint16_t*>(out));
              });
-    add_rows("quantize_row/1536", bench, {.multiply_adds = 2.0, .copied_bytes = 5.25},
+    add_rows("quantize_row/1536", bench, {.multiply_adds = 2.0, .moved_bytes = 6.5},
              [&k](const float* in, const float*, float* out) {
                  auto* codes = reinterpret_cast<std::int8_t*>(out);
                  k.quantize_row(in, n, codes, reinterpret_cast<QuantInput*>(codes + n));

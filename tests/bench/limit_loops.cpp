@@ -23,12 +23,12 @@ SIPO_INLINE void keep(Lanes& lanes) {
 template <std::int64_t count, typename Step>
 SIPO_INLINE float run_chains(std::int64_t rounds, Step step) {
     Vec acc[count];
-    for (Vec& a : acc) a = splat(0.5F);
+    for (std::int64_t c = 0; c < count; ++c) acc[c] = splat(0.5F);
     for (std::int64_t i = 0; i < rounds; ++i) {
 #pragma GCC unroll 12
-        for (Vec& a : acc) {
-            a = step(a);
-            keep(a);
+        for (std::int64_t c = 0; c < count; ++c) {
+            acc[c] = step(acc[c]);
+            keep(acc[c]);
         }
     }
     for (std::int64_t c = 1; c < count; ++c) acc[0] += acc[c];
@@ -59,7 +59,7 @@ float byte_products(std::int64_t rounds) {
     for (std::int64_t i = 0; i < rounds; ++i) {
         keep(codes);
 #pragma GCC unroll 12
-        for (auto& s : sums) s.add(codes, codes);
+        for (std::int64_t c = 0; c < chains; ++c) sums[c].add(codes, codes);
     }
     Vec total{};
     for (const auto& s : sums) total += __builtin_convertvector(s.total(), Vec);

@@ -16,7 +16,7 @@ struct Limits {
     double byte_products;   // multiply-adds of 4-bit codes and bytes, one thread
     double exponentials;    // one thread
     double read_bytes;      // from memory, one thread
-    double copy_bytes;      // read and written, one thread
+    double moved_bytes;     // to and from memory by a copy, one thread
     double read_bytes_all;  // from memory, all threads
 };
 
