@@ -159,6 +159,12 @@ public:
     virtual void rms_norm(View in, const Buffer& weight, float eps, View out) = 0;
     // out = in · matrixᵀ. [tokens, inputs] → [tokens, outputs]
     virtual void multiply(View in, const Matrix& matrix, View out) = 0;
+    // rms_norm and the product of its result, in one. normed [tokens, d_model]
+    virtual void norm_multiply(View in, const Buffer& weight, float eps, View normed,
+                               const Matrix& matrix, View out) {
+        rms_norm(in, weight, eps, normed);
+        multiply(normed, matrix, out);
+    }
     // residual += in · matrixᵀ
     virtual void multiply_add(View in, const Matrix& matrix, View residual) = 0;
     // out[t] = SiLU(bias + Σ_k weight[k] · in[t − (d_conv − 1) + k]), per channel. `state` holds

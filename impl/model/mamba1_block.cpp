@@ -38,8 +38,8 @@ public:
         const std::int64_t tokens = residual.rows;
         const View x = work.conv_out(tokens);
         const View dt_b_c = work.dt_b_c(tokens);
-        stream.rms_norm(residual, *norm_, arch_.norm_eps, work.normed(tokens));
-        stream.multiply(work.normed(tokens), *in_proj_, work.projected(tokens));  // x | z
+        stream.norm_multiply(residual, *norm_, arch_.norm_eps, work.normed(tokens), *in_proj_,
+                             work.projected(tokens));  // x | z
         if (in_bias_) stream.add_bias(work.projected(tokens), *in_bias_);
         stream.causal_conv_silu(work.projected(tokens).col_range(0, arch_.d_inner), *conv_weight_,
                                 conv_bias_.get(), conv_states, x);

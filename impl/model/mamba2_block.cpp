@@ -42,8 +42,8 @@ public:
         const std::int64_t tokens = residual.rows;
         const View projected = work.projected(tokens);  // z | x | B | C | dt
         const std::int64_t dt_column = arch_.d_inner + arch_.conv_channels();
-        stream.rms_norm(residual, *norm_, arch_.norm_eps, work.normed(tokens));
-        stream.multiply(work.normed(tokens), *in_proj_, projected);
+        stream.norm_multiply(residual, *norm_, arch_.norm_eps, work.normed(tokens), *in_proj_,
+                             projected);
         if (delta_rows_) {
             stream.multiply(work.normed(tokens), *delta_rows_,
                             projected.col_range(dt_column, arch_.n_heads));

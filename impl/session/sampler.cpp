@@ -1,6 +1,7 @@
 #include "session/sampler.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -39,12 +40,33 @@ void Sampler::penalise_repetition() {
 }
 
 std::int32_t Sampler::greedy() const {
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < logits_.size(); ++i) {
-        // Written so that a number beats a NaN.
-        if (!(logits_[i] <= logits_[best]) && !std::isnan(logits_[i])) best = i;
+    // The largest of every part first, lane by lane: a loop that compares with the best so far is a
+    // chain as long as the vocabulary. A NaN loses against every number.
+    constexpr std::size_t lanes = 16;
+    constexpr std::size_t part = 64 * lanes;
+    constexpr float lowest = -std::numeric_limits<float>::infinity();
+    float best = lowest;
+    std::size_t best_part = 0;
+    for (std::size_t first = 0; first < logits_.size(); first += part) {
+        const std::span logits(logits_.data() + first, std::min(part, logits_.size() - first));
+        std::array<float, lanes> top{};
+        top.fill(lowest);
+        std::size_t i = 0;
+        for (; i + lanes <= logits.size(); i += lanes) {
+            for (std::size_t l = 0; l < lanes; ++l) {
+                top[l] = logits[i + l] > top[l] ? logits[i + l] : top[l];
+            }
+        }
+        for (; i < logits.size(); ++i) top[0] = logits[i] > top[0] ? logits[i] : top[0];
+        const float most = *std::max_element(top.begin(), top.end());
+        if (most > best) {
+            best = most;
+            best_part = first;
+        }
     }
-    return static_cast<std::int32_t>(best);
+    const auto from = logits_.begin() + static_cast<std::ptrdiff_t>(best_part);
+    const auto found = std::find(from, logits_.end(), best);
+    return found == logits_.end() ? 0 : static_cast<std::int32_t>(found - logits_.begin());
 }
 
 void Sampler::rank_candidates() {

@@ -25,11 +25,11 @@ SIPO_INLINE void channels_at(const ConvArgs& args, std::int64_t t, std::int64_t 
 
 void conv_silu(const ConvArgs& args) {
     for (std::int64_t t = args.first_token; t < args.last_token; ++t) {
-        std::int64_t ch = 0;
-        for (; ch + width <= args.channels; ch += width) {
+        std::int64_t ch = args.first_channel;
+        for (; ch + width <= args.last_channel; ch += width) {
             channels_at(args, t, ch, load, store);
         }
-        const std::int64_t rest = args.channels - ch;
+        const std::int64_t rest = args.last_channel - ch;
         if (rest > 0) {
             channels_at(
                 args, t, ch, [rest](const float* from) { return load_part(from, rest); },

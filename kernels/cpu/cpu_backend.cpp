@@ -21,12 +21,12 @@ public:
 
     MatrixPtr upload_matrix(std::int64_t rows, std::int64_t cols, DType type,
                             std::span<const std::byte> values) override {
-        return std::make_unique<CpuMatrix>(kernels_, rows, cols, type, values);
+        return std::make_unique<CpuMatrix>(kernels_, rows, cols, type, values, arena_);
     }
 
     BufferPtr upload_table(std::int64_t rows, std::int64_t cols,
                            std::span<const float> values) override {
-        auto table = std::make_unique<CpuBuffer>(rows, cols);
+        auto table = std::make_unique<CpuBuffer>(rows, cols, arena_);
         if (values.size() != static_cast<std::size_t>(rows * cols)) {
             fail(Code::internal, "a table of ", rows, " x ", cols, " got ", values.size(),
                  " values");
@@ -41,6 +41,7 @@ public:
 
 private:
     const KernelTable& kernels_;
+    Arena arena_;
 };
 
 }  // namespace

@@ -1,45 +1,22 @@
 #include "cpu_buffer.hpp"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cstring>
-
 #include "base/checked.hpp"
 #include "base/error.hpp"
 
 namespace sipo::cpu {
 namespace {
 
-constexpr std::int64_t cache_line = 64;
-constexpr std::int64_t huge_page = 2 << 20;
-
-std::int64_t physical_memory() {
-    return static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+std::int64_t bytes_of_floats(std::int64_t rows, std::int64_t cols) {
+    return checked_mul(checked_mul(rows, cols), std::int64_t{sizeof(float)});
 }
 
 }  // namespace
 
-std::unique_ptr<std::byte[], FreeDeleter> allocate_bytes(std::int64_t bytes) {
-    // Overcommitted memory fails by a killed process, so what cannot fit is refused here.
-    if (bytes < 0 || bytes > physical_memory()) {
-        fail(Code::out_of_memory, "cannot allocate ", bytes, " bytes; the machine has ",
-             physical_memory());
-    }
-    const bool large = bytes >= huge_page / 2;
-    const std::int64_t alignment = large ? huge_page : cache_line;
-    const std::int64_t rounded = round_up(bytes > 0 ? bytes : 1, alignment);
-    void* memory =
-        std::aligned_alloc(static_cast<std::size_t>(alignment), static_cast<std::size_t>(rounded));
-    if (memory == nullptr) fail(Code::out_of_memory, "cannot allocate ", bytes, " bytes");
-    if (large) madvise(memory, static_cast<std::size_t>(rounded), MADV_HUGEPAGE);
-    std::memset(memory, 0, static_cast<std::size_t>(bytes));
-    return std::unique_ptr<std::byte[], FreeDeleter>(static_cast<std::byte*>(memory));
-}
-
 CpuBuffer::CpuBuffer(std::int64_t rows, std::int64_t cols)
-    : Buffer(rows, cols),
-      memory_(allocate_bytes(checked_mul(checked_mul(rows, cols), std::int64_t{sizeof(float)}))) {}
+    : Buffer(rows, cols), memory_(allocate_bytes(bytes_of_floats(rows, cols))) {}
+
+CpuBuffer::CpuBuffer(std::int64_t rows, std::int64_t cols, Arena& arena)
+    : Buffer(rows, cols), memory_(arena.allocate(bytes_of_floats(rows, cols))) {}
 
 Span2d resolve(const backend::View& view) {
     auto& buffer = static_cast<CpuBuffer&>(*view.buffer);
@@ -76,13 +53,13 @@ std::int64_t bytes_of_panel(const KernelTable& kernels, DType type, std::int64_t
 }  // namespace
 
 CpuMatrix::CpuMatrix(const KernelTable& kernels, std::int64_t rows, std::int64_t cols, DType type,
-                     std::span<const std::byte> values)
+                     std::span<const std::byte> values, Arena& arena)
     : Matrix(rows, cols),
       type_(type),
       panel_(panel_columns(kernels, type)),
       panels_(ceil_div(rows, panel_)),
       panel_bytes_(bytes_of_panel(kernels, type, cols)),
-      memory_(allocate_bytes(checked_mul(panels_, panel_bytes_))) {
+      memory_(arena.allocate(checked_mul(panels_, panel_bytes_))) {
     const auto expected = static_cast<std::size_t>(checked_mul(rows, row_bytes(type, cols)));
     if (values.size() != expected) {
         fail(Code::internal, "a matrix of ", rows, " x ", cols, " ", dtype_name(type), " takes ",

@@ -2,33 +2,27 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <span>
 
+#include "arena.hpp"
 #include "backend/backend.hpp"
 #include "kernel_table.hpp"
 
 namespace sipo::cpu {
 
-struct FreeDeleter {
-    void operator()(void* memory) const noexcept { std::free(memory); }
-};
-
-// Zero-filled, 64-byte aligned; large blocks on huge pages where the system gives them.
-// Throws Code::out_of_memory naming the size, also when the machine could never hold it.
-[[nodiscard]] std::unique_ptr<std::byte[], FreeDeleter> allocate_bytes(std::int64_t bytes);
-
 class CpuBuffer final : public backend::Buffer {
 public:
+    // Zero-filled, with memory of its own.
     CpuBuffer(std::int64_t rows, std::int64_t cols);
+    // A table among the weights; not initialised.
+    CpuBuffer(std::int64_t rows, std::int64_t cols, Arena& arena);
     [[nodiscard]] float* data() { return reinterpret_cast<float*>(memory_.get()); }
     [[nodiscard]] const float* data() const {
         return reinterpret_cast<const float*>(memory_.get());
     }
 
 private:
-    std::unique_ptr<std::byte[], FreeDeleter> memory_;
+    Memory memory_;
 };
 
 // A view with its pointer: element (r, c) is data[r * stride + c].
@@ -47,7 +41,7 @@ struct Span2d {
 class CpuMatrix final : public backend::Matrix {
 public:
     CpuMatrix(const KernelTable& kernels, std::int64_t rows, std::int64_t cols, DType type,
-              std::span<const std::byte> values);
+              std::span<const std::byte> values, Arena& arena);
     [[nodiscard]] DType type() const { return type_; }
     [[nodiscard]] std::int64_t panels() const { return panels_; }
     [[nodiscard]] std::int64_t bytes() const override { return panels_ * panel_bytes_; }
@@ -69,7 +63,7 @@ private:
     std::int64_t panel_;  // columns of the product a panel holds: rows of the matrix
     std::int64_t panels_;
     std::int64_t panel_bytes_;
-    std::unique_ptr<std::byte[], FreeDeleter> memory_;
+    Memory memory_;
 };
 
 }  // namespace sipo::cpu

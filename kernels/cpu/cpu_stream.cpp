@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 #include <string>
+#include <type_traits>
 
 #include "base/checked.hpp"
 #include "base/error.hpp"
@@ -29,6 +30,21 @@ constexpr std::int64_t elements_worth_sharing = 16384;
 // tile.
 constexpr std::int64_t matmul_rows = 252;
 constexpr std::int64_t matmul_panels = 8;
+// An exponential or a division takes as long as about this many plain elements.
+constexpr std::int64_t exponential = 16;
+
+// Columns of some rows of a matrix.
+struct Part {
+    std::int64_t first_row;
+    std::int64_t rows;
+    std::int64_t first_col;
+    std::int64_t cols;
+};
+
+struct Nothing {
+    void operator()(std::int64_t) const {}
+    void operator()(const Part&) const {}
+};
 
 // Scratch memory that grows to the largest request and is reused.
 template <typename Element>
@@ -45,7 +61,7 @@ public:
     }
 
 private:
-    std::unique_ptr<std::byte[], FreeDeleter> memory_;
+    Memory memory_;
     std::int64_t capacity_ = 0;
 };
 
@@ -100,7 +116,17 @@ public:
     }
 
     void multiply(View in, const Matrix& matrix, View out) override {
-        product(resolve(in), static_cast<const CpuMatrix&>(matrix), resolve(out));
+        product(resolve(in), matrix, resolve(out), Nothing{}, Nothing{});
+    }
+
+    void norm_multiply(View in, const Buffer& weight, float eps, View normed, const Matrix& matrix,
+                       View out) override {
+        const Span2d from = resolve(in);
+        const Span2d to = resolve(normed);
+        const auto norm = [&](std::int64_t t) {
+            kernels_.rms_norm(from.row(t), values_of(weight), from.cols, eps, to.row(t));
+        };
+        product(to, matrix, resolve(out), norm, Nothing{});
     }
 
     void multiply_add(View in, const Matrix& matrix, View residual) override {
@@ -108,59 +134,76 @@ public:
         // residual would lose their low bits.
         const Span2d to = resolve(residual);
         const Span2d sum{product_scratch_.get(to.rows * to.cols), to.cols, to.rows, to.cols};
-        product(resolve(in), static_cast<const CpuMatrix&>(matrix), sum);
-        for_rows(to.rows, to.cols,
-                 [&](std::int64_t t) { kernels_.add(sum.row(t), to.cols, to.row(t)); });
+        product(resolve(in), matrix, sum, Nothing{}, [&](const Part& part) {
+            for (std::int64_t t = part.first_row; t < part.first_row + part.rows; ++t) {
+                kernels_.add(sum.row(t) + part.first_col, part.cols, to.row(t) + part.first_col);
+            }
+        });
     }
 
     void causal_conv_silu(View in, const Buffer& weight, const Buffer* bias, States states,
                           View out) override {
         const Span2d from = resolve(in);
         const Span2d to = resolve(out);
+        const std::int64_t work = from.cols * (weight.rows() + exponential);
         ConvArgs all{.in = from.data,
                      .in_stride = from.stride,
-                     .state = nullptr,
+                     .state = resolve(states.front()).data,
                      .weight = values_of(weight),
                      .bias = bias != nullptr ? values_of(*bias) : nullptr,
                      .taps = weight.rows(),
                      .channels = from.cols,
                      .first_token = 0,
-                     .last_token = 1,
+                     .last_token = from.rows,
+                     .first_channel = 0,
+                     .last_channel = from.cols,
                      .out = to.data,
                      .out_stride = to.stride};
         if (states.size() > 1) {
-            for_rows(from.rows, from.cols * all.taps, [&](std::int64_t t) {
-                const Span2d history = resolve(states[static_cast<std::size_t>(t)]);
+            for_rows(from.rows, work, [&](std::int64_t t) {
                 ConvArgs one = all;
                 one.in = from.row(t);
                 one.out = to.row(t);
-                one.state = history.data;
-                kernels_.conv_silu(one);
-                move_history({from.row(t), from.stride, 1, from.cols}, history);
+                one.last_token = 1;
+                conv_and_move(one, {from.row(t), from.stride, 1, from.cols},
+                              resolve(states[static_cast<std::size_t>(t)]));
             });
-            return;
+        } else if (from.rows == 1) {
+            const std::int64_t block = kernels_.scan_block;
+            for_blocks(ceil_div(from.cols, block), work / from.cols * block,
+                       [&](std::int64_t first, std::int64_t last) {
+                           ConvArgs part = all;
+                           part.first_channel = first * block;
+                           part.last_channel = std::min(last * block, from.cols);
+                           conv_and_move(part, from, resolve(states.front()));
+                       });
+        } else {
+            for_blocks(from.rows, work, [&](std::int64_t first, std::int64_t last) {
+                ConvArgs part = all;
+                part.first_token = first;
+                part.last_token = last;
+                kernels_.conv_silu(part);
+            });
+            move_history(from, resolve(states.front()));
         }
-        const Span2d history = resolve(states.front());
-        all.state = history.data;
-        for_blocks(from.rows, from.cols * all.taps, [&](std::int64_t first, std::int64_t last) {
-            ConvArgs part = all;
-            part.first_token = first;
-            part.last_token = last;
-            kernels_.conv_silu(part);
-        });
-        move_history(from, history);
     }
 
     void delta(View dt, const Matrix* dt_proj, const Buffer& bias, float low, float high,
                View out) override {
-        if (dt_proj != nullptr) {
-            multiply(dt, *dt_proj, out);
-        } else {
-            copy(dt, out);
-        }
         const Span2d to = resolve(out);
-        for_rows(to.rows, to.cols * 4, [&](std::int64_t t) {
-            kernels_.softplus(values_of(bias), to.cols, low, high, to.row(t));
+        const auto activate = [&](const Part& part) {
+            for (std::int64_t t = part.first_row; t < part.first_row + part.rows; ++t) {
+                kernels_.softplus(values_of(bias) + part.first_col, part.cols, low, high,
+                                  to.row(t) + part.first_col);
+            }
+        };
+        if (dt_proj != nullptr) {
+            product(resolve(dt), *dt_proj, to, Nothing{}, activate);
+            return;
+        }
+        copy(dt, out);
+        for_rows(to.rows, to.cols * exponential, [&](std::int64_t t) {
+            activate({t, 1, 0, to.cols});
         });
     }
 
@@ -188,7 +231,7 @@ public:
         all.z_stride = gate.stride;
         all.d_state = states.front().rows;
         const std::int64_t block = kernels_.scan_block;
-        for_sequences(all, states, ceil_div(all.d_inner, block), all.d_state * block,
+        for_sequences(all, states, ceil_div(all.d_inner, block), all.d_state * block * exponential,
                       [&](const ScanArgs& args, std::int64_t first, std::int64_t last) {
                           kernels_.selective_scan(args, first * block,
                                                   std::min(last * block, args.d_inner));
@@ -291,26 +334,42 @@ private:
         });
     }
 
-    void product(const Span2d& in, const CpuMatrix& matrix, const Span2d& out) {
-        if (is_quantised(matrix.type())) {
-            quantised_product(in, matrix, out);
-        } else if (matrix.type() == DType::bf16) {
-            bf16_product(in, matrix, out);
+    // out = in · matrixᵀ. before(t) makes row t of `in` before it is read, after(part) sees a part
+    // of `out` when it is done: what they touch is still in the cache.
+    template <typename Before, typename After>
+    void product(const Span2d& in, const Matrix& matrix, const Span2d& out, const Before& before,
+                 const After& after) {
+        const auto& weights = static_cast<const CpuMatrix&>(matrix);
+        if (is_quantised(weights.type())) {
+            quantised_product(in, weights, out, before, after);
+        } else if (weights.type() == DType::bf16) {
+            bf16_product(in, weights, out, before, after);
         } else {
-            const MatmulArgs<float> all{in.data,       in.stride,     in.rows, matrix.f32(),
-                                        matrix.rows(), matrix.cols(), 0,       matrix.panels(),
-                                        out.data,      out.stride};
-            product_tasks(all, [&](MatmulArgs<float> part, std::int64_t first_row) {
-                part.x += first_row * part.x_stride;
-                kernels_.matmul_f32(part);
-            });
+            f32_product(in, weights, out, before, after);
         }
     }
 
-    void bf16_product(const Span2d& in, const CpuMatrix& matrix, const Span2d& out) {
+    template <typename Before, typename After>
+    void f32_product(const Span2d& in, const CpuMatrix& matrix, const Span2d& out,
+                     const Before& before, const After& after) {
+        if constexpr (!std::is_same_v<Before, Nothing>) for_rows(in.rows, in.cols, before);
+        const MatmulArgs<float> all{in.data,       in.stride,     in.rows, matrix.f32(),
+                                    matrix.rows(), matrix.cols(), 0,       matrix.panels(),
+                                    out.data,      out.stride};
+        product_tasks(all, kernels_.panel_f32, after,
+                      [&](MatmulArgs<float> part, std::int64_t first_row) {
+                          part.x += first_row * part.x_stride;
+                          kernels_.matmul_f32(part);
+                      });
+    }
+
+    template <typename Before, typename After>
+    void bf16_product(const Span2d& in, const CpuMatrix& matrix, const Span2d& out,
+                      const Before& before, const After& after) {
         const std::int64_t cols = round_up(matrix.cols(), std::int64_t{2});
         std::uint16_t* x = bf16_scratch_.get(in.rows * cols);
         for_rows(in.rows, cols, [&](std::int64_t t) {
+            before(t);
             kernels_.to_bf16(in.row(t), in.cols, x + t * cols);
             if (cols != in.cols) x[t * cols + in.cols] = 0;
         });
@@ -324,34 +383,39 @@ private:
                                             matrix.panels(),
                                             out.data,
                                             out.stride};
-        product_tasks(all, [&](MatmulArgs<std::uint16_t> part, std::int64_t first_row) {
-            part.x += first_row * part.x_stride;
-            kernels_.matmul_bf16(part);
-        });
+        product_tasks(all, kernels_.panel_bf16, after,
+                      [&](MatmulArgs<std::uint16_t> part, std::int64_t first_row) {
+                          part.x += first_row * part.x_stride;
+                          kernels_.matmul_bf16(part);
+                      });
     }
 
-    void quantised_product(const Span2d& in, const CpuMatrix& matrix, const Span2d& out) {
+    template <typename Before, typename After>
+    void quantised_product(const Span2d& in, const CpuMatrix& matrix, const Span2d& out,
+                           const Before& before, const After& after) {
         const std::int64_t blocks = ceil_div(matrix.cols(), quant_block);
         std::int8_t* codes = code_scratch_.get(in.rows * blocks * quant_block);
         QuantInput* inputs = quant_scratch_.get(in.rows * blocks);
         for_rows(in.rows, in.cols, [&](std::int64_t t) {
+            before(t);
             kernels_.quantize_row(in.row(t), in.cols, codes + t * blocks * quant_block,
                                   inputs + t * blocks);
         });
         const QuantMatmulArgs all{codes,  inputs, in.rows,         matrix.codes(), matrix.rows(),
                                   blocks, 0,      matrix.panels(), out.data,       out.stride};
         const auto kernel = matrix.type() == DType::q8 ? kernels_.matmul_q8 : kernels_.matmul_q4;
-        product_tasks(all, [&](QuantMatmulArgs part, std::int64_t first_row) {
-            part.x += first_row * blocks * quant_block;
-            part.x_blocks += first_row * blocks;
-            kernel(part);
-        });
+        product_tasks(all, kernels_.panel_quant, after,
+                      [&](QuantMatmulArgs part, std::int64_t first_row) {
+                          part.x += first_row * blocks * quant_block;
+                          part.x_blocks += first_row * blocks;
+                          kernel(part);
+                      });
     }
 
-    // Cuts a product into blocks of rows and groups of panels; run(part, first_row) has yet to move
-    // the inputs to the first row.
-    template <typename Args, typename Run>
-    void product_tasks(const Args& all, const Run& run) {
+    // Cuts a product into blocks of rows and groups of panels of `panel` columns; run(part,
+    // first_row) has yet to move the inputs to the first row.
+    template <typename Args, typename After, typename Run>
+    void product_tasks(const Args& all, std::int64_t panel, const After& after, const Run& run) {
         const std::int64_t row_blocks = std::max<std::int64_t>(ceil_div(all.m, matmul_rows), 1);
         const std::int64_t fair = ceil_div(all.last_panel, std::int64_t{4} * pool_.size());
         const std::int64_t group = std::clamp(fair, std::int64_t{1}, matmul_panels);
@@ -365,7 +429,22 @@ private:
             part.first_panel = (task / row_blocks) * group;
             part.last_panel = std::min(part.first_panel + group, all.last_panel);
             run(part, first_row);
+            const std::int64_t first_col = part.first_panel * panel;
+            const std::int64_t last_col = std::min(part.last_panel * panel, all.n);
+            after(Part{first_row, part.m, first_col, last_col - first_col});
         });
+    }
+
+    // The convolution of the one row `in`, for the channels of `args`, whose state then moves on.
+    void conv_and_move(ConvArgs args, const Span2d& in, const Span2d& state) {
+        args.state = state.data;
+        kernels_.conv_silu(args);
+        move_history(columns(in, args.first_channel, args.last_channel),
+                     columns(state, args.first_channel, args.last_channel));
+    }
+
+    static Span2d columns(const Span2d& of, std::int64_t first, std::int64_t last) {
+        return {of.data + first, of.stride, of.rows, last - first};
     }
 
     // The last rows of [history; in] become the history.

@@ -55,6 +55,8 @@ struct ConvArgs {
     std::int64_t channels;
     std::int64_t first_token;
     std::int64_t last_token;
+    std::int64_t first_channel;
+    std::int64_t last_channel;
     float* out;  // [tokens, channels]
     std::ptrdiff_t out_stride;
 };

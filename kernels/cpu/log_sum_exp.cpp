@@ -11,11 +11,22 @@ SIPO_INLINE Vec exp_part(Vec v, std::int64_t count) {
     return load(lanes);
 }
 
+float largest_of(const float* in, std::int64_t count) {
+    Vec top[4] = {splat(in[0]), splat(in[0]), splat(in[0]), splat(in[0])};
+    std::int64_t i = 0;
+    for (; i + 4 * width <= count; i += 4 * width) {
+#pragma GCC unroll 4
+        for (std::int64_t j = 0; j < 4; ++j) top[j] = max(load(in + i + j * width), top[j]);
+    }
+    float largest = largest_lane(max(max(top[0], top[1]), max(top[2], top[3])));
+    for (; i < count; ++i) largest = in[i] > largest ? in[i] : largest;
+    return largest;
+}
+
 }  // namespace
 
 float log_sum_exp(const float* in, std::int64_t count) {
-    float largest = in[0];
-    for (std::int64_t i = 1; i < count; ++i) largest = in[i] > largest ? in[i] : largest;
+    const float largest = largest_of(in, count);
     Vec acc[4] = {};
     std::int64_t i = 0;
     for (; i + 4 * width <= count; i += 4 * width) {

@@ -87,8 +87,10 @@ void matmul(const MatmulArgs<typename Step::Element>& args) {
     constexpr std::int64_t panel_cols = Step::panel_vecs * width;
     const std::int64_t all_steps = (args.k + Step::k_a_step - 1) / Step::k_a_step;
     const std::int64_t panel_size = all_steps * Step::k_a_step * panel_cols;
-    for (std::int64_t s0 = 0; s0 < all_steps; s0 += k_block) {
-        const std::int64_t steps = all_steps - s0 < k_block ? all_steps - s0 : k_block;
+    // One tile of rows reads every panel once and in order: nothing is gained from blocks.
+    const std::int64_t block = args.m <= Step::tile_rows ? all_steps : k_block;
+    for (std::int64_t s0 = 0; s0 < all_steps; s0 += block) {
+        const std::int64_t steps = all_steps - s0 < block ? all_steps - s0 : block;
         for (std::int64_t p = args.first_panel; p < args.last_panel; ++p) {
             const auto* panel = args.panels + p * panel_size + s0 * Step::k_a_step * panel_cols;
             const std::int64_t cols = args.n - p * panel_cols;

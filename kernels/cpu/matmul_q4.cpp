@@ -9,6 +9,7 @@ struct CodesQ4 {
     static constexpr std::int64_t scale_bytes = panel_quant * 4;  // scales, then offsets
     static constexpr std::int64_t bytes_a_block = scale_bytes + panel_quant * quant_block / 2;
     static constexpr bool has_offset = true;
+    static constexpr std::int32_t bits = 4;
     static constexpr float zero_point = 0.0F;
 
     static SIPO_INLINE VecInt load(const std::uint8_t* block, std::int64_t step, std::int64_t vec) {

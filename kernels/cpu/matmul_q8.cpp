@@ -9,6 +9,7 @@ struct CodesQ8 {
     static constexpr std::int64_t scale_bytes = panel_quant * 2;
     static constexpr std::int64_t bytes_a_block = scale_bytes + panel_quant * quant_block;
     static constexpr bool has_offset = false;
+    static constexpr std::int32_t bits = 8;
     static constexpr float zero_point = 128.0F;
 
     static SIPO_INLINE VecInt load(const std::uint8_t* block, std::int64_t step, std::int64_t vec) {
@@ -42,36 +43,33 @@ void pack_q8(const BlockQ8* w, std::int64_t n, std::int64_t k_blocks, std::uint8
 void matmul_q8(const QuantMatmulArgs& args) { matmul_quant<CodesQ8>(args); }
 
 void quantize_row(const float* in, std::int64_t count, std::int8_t* codes, QuantInput* blocks) {
+    constexpr std::int64_t vecs = quant_block / width;
+    typedef std::int8_t Bytes __attribute__((vector_size(width)));
+    // Adding 1.5 · 2^23 rounds to the nearest whole number, which then lies in the low bits.
+    const Vec shift = splat(0x1.8p23F);
     for (std::int64_t first = 0; first < count; first += quant_block) {
         const std::int64_t rest = count - first < quant_block ? count - first : quant_block;
-        float values[quant_block] = {};
-        std::memcpy(values, in + first, static_cast<std::size_t>(rest) * sizeof(float));
+        Vec values[vecs] = {};
+        if (rest == quant_block) {
+            std::memcpy(values, in + first, sizeof values);
+        } else {
+            std::memcpy(values, in + first, static_cast<std::size_t>(rest) * sizeof(float));
+        }
         Vec largest{};
-        for (std::int64_t i = 0; i < quant_block; i += width) {
-            const Vec v = load(values + i);
-            largest = max(largest, max(v, -v));
-        }
-        float lanes[width];
-        store(lanes, largest);
-        float top = 0.0F;
-        for (const float lane : lanes) top = lane > top ? lane : top;
-        const float scale = top / 127.0F;
+        for (const Vec v : values) largest = max(max(v, -v), largest);
+        const float top = largest_lane(largest);
         const float inverse = top > 0.0F ? 127.0F / top : 0.0F;
-        // Adding 1.5 · 2^23 rounds to the nearest whole number, which then lies in the low bits.
-        const Vec shift = splat(0x1.8p23F);
-        std::int32_t sum = 0;
-        for (std::int64_t i = 0; i < quant_block; i += width) {
+        VecInt total{};
+        for (std::int64_t v = 0; v < vecs; ++v) {
             // Rounded before the addition on every machine alike: no fused multiply-add.
-            const Vec shifted = load(values + i) * splat(inverse) + shift;
-            std::int32_t bits[width];
-            store_bits(bits, shifted);
-            for (std::int64_t j = 0; j < width; ++j) {
-                const std::int32_t code = bits[j] - 0x4b400000;
-                codes[first + i + j] = static_cast<std::int8_t>(code);
-                sum += code;
-            }
+            const Vec shifted = values[v] * splat(inverse) + shift;
+            const VecInt code = __builtin_bit_cast(VecInt, shifted) - 0x4b400000;
+            const Bytes bytes = __builtin_convertvector(code, Bytes);
+            std::memcpy(codes + first + v * width, &bytes, sizeof bytes);
+            total += code;
         }
-        *blocks++ = {scale, scale * static_cast<float>(sum)};
+        const float scale = top / 127.0F;
+        *blocks++ = {scale, scale * static_cast<float>(sum(total))};
     }
 }
 

@@ -29,6 +29,8 @@ inline constexpr std::int64_t width = 4;
 typedef float Vec __attribute__((vector_size(width * 4)));
 typedef std::int32_t VecInt __attribute__((vector_size(width * 4)));
 
+typedef std::int16_t VecHalf __attribute__((vector_size(width * 4)));
+
 #define SIPO_INLINE inline __attribute__((always_inline))
 
 SIPO_INLINE Vec splat(float value) { return Vec{} + value; }
@@ -50,8 +52,6 @@ SIPO_INLINE Vec load_part(const float* from, std::int64_t count) {
 SIPO_INLINE void store_part(float* to, Vec v, std::int64_t count) {
     std::memcpy(to, &v, static_cast<std::size_t>(count) * sizeof(float));
 }
-
-SIPO_INLINE void store_bits(std::int32_t* to, Vec v) { std::memcpy(to, &v, sizeof v); }
 
 SIPO_INLINE Vec fma(Vec a, Vec b, Vec c) {
 #if defined(__AVX512F__)
@@ -78,6 +78,62 @@ SIPO_INLINE float sum(Vec v) {
     }
     return lanes[0];
 }
+
+SIPO_INLINE std::int32_t sum(VecInt v) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_add_epi32(__builtin_bit_cast(__m512i, v));
+#else
+    std::int32_t lanes[width];
+    std::memcpy(lanes, &v, sizeof v);
+    std::int32_t total = 0;
+    for (const std::int32_t lane : lanes) total += lane;
+    return total;
+#endif
+}
+
+// The largest lane; no lane is a NaN.
+SIPO_INLINE float largest_lane(Vec v) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_max_ps(v);
+#else
+    float lanes[width];
+    store(lanes, v);
+    float top = lanes[0];
+    for (const float lane : lanes) top = lane > top ? lane : top;
+    return top;
+#endif
+}
+
+// Lane i: a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1].
+SIPO_INLINE VecInt dot_pairs(VecHalf a, VecHalf b) {
+#if defined(__AVX512BW__)
+    return __builtin_bit_cast(
+        VecInt, _mm512_madd_epi16(__builtin_bit_cast(__m512i, a), __builtin_bit_cast(__m512i, b)));
+#elif defined(__AVX2__)
+    return __builtin_bit_cast(
+        VecInt, _mm256_madd_epi16(__builtin_bit_cast(__m256i, a), __builtin_bit_cast(__m256i, b)));
+#elif defined(__SSE2__)
+    return __builtin_bit_cast(
+        VecInt, _mm_madd_epi16(__builtin_bit_cast(__m128i, a), __builtin_bit_cast(__m128i, b)));
+#else
+    const VecInt left = __builtin_bit_cast(VecInt, a);
+    const VecInt right = __builtin_bit_cast(VecInt, b);
+    return ((left << 16) >> 16) * ((right << 16) >> 16) + (left >> 16) * (right >> 16);
+#endif
+}
+
+#if defined(__AVX2__)
+// The same for bytes, the first unsigned and the second signed, where the sums fit into halves.
+SIPO_INLINE VecHalf dot_bytes(VecInt a, VecInt b) {
+#if defined(__AVX512BW__)
+    return __builtin_bit_cast(VecHalf, _mm512_maddubs_epi16(__builtin_bit_cast(__m512i, a),
+                                                            __builtin_bit_cast(__m512i, b)));
+#else
+    return __builtin_bit_cast(VecHalf, _mm256_maddubs_epi16(__builtin_bit_cast(__m256i, a),
+                                                            __builtin_bit_cast(__m256i, b)));
+#endif
+}
+#endif
 
 // 2^x, for x ≤ 128. The degree-5 polynomial on [-1/2, 1/2] has relative error 1e-7 and gives
 // exactly 1 at 0, so that Δ = 0 is a decay of exactly 1. Results below the normal range are 0.

@@ -42,30 +42,39 @@ protected:
 SIPO_FOR_EVERY_SUBJECT(Cuts);
 
 TEST_P(Cuts, OfAMatrixProductDoNotShow) {
-    for (const DType type : {DType::f32, DType::bf16}) {
+    for (const DType type : {DType::f32, DType::bf16, DType::q8, DType::q4}) {
         const Values in = random_(tokens, 531);
         const Values weights = random_(70, 531);
         const Values before = random_(tokens, 70);
+        const Values norm = random_(1, 531);
         expect_same_however_cut([&](Machine& machine) -> Prepared {
             const View x = machine.tokens(in);
             const View out = machine.tokens(tokens, weights.rows);
             const View residual = machine.tokens(before, DType::f32);
+            const View to_norm = machine.tokens(in, DType::f32);
+            const View normed = machine.tokens(tokens, in.cols);
+            const View normed_out = machine.tokens(tokens, weights.rows);
             const Matrix& matrix = machine.weights(weights, type);
-            return {[=, &machine, &matrix](std::int64_t first, std::int64_t count) {
+            const Buffer& norm_weight = machine.table(norm);
+            return {[=, &machine, &matrix, &norm_weight](std::int64_t first, std::int64_t count) {
                         const View rows = x.row_range(first, count);
                         machine->multiply(rows, matrix, out.row_range(first, count));
                         machine->multiply_add(rows, matrix, residual.row_range(first, count));
+                        machine->norm_multiply(to_norm.row_range(first, count), norm_weight, 1e-5F,
+                                               normed.row_range(first, count), matrix,
+                                               normed_out.row_range(first, count));
                     },
-                    {out, residual}};
+                    {out, residual, normed, normed_out}};
         });
     }
 }
 
 TEST_P(Cuts, OfAConvolutionDoNotShow) {
-    for (const std::int64_t taps : {2, 4, 5}) {
-        const Values in = random_(tokens, 37);
-        const Values weight = random_(taps, 37);
-        const Values before = random_(taps - 1, 37);
+    // The wide one is cut over channels too where it has one row.
+    for (const auto& [taps, channels] : {std::pair{2, 37}, {4, 37}, {5, 37}, {4, 2501}}) {
+        const Values in = random_(tokens, channels);
+        const Values weight = random_(taps, channels);
+        const Values before = random_(taps - 1, channels);
         expect_same_however_cut([&](Machine& machine) -> Prepared {
             const View x = machine.tokens(in);
             const View out = machine.tokens(tokens, in.cols);

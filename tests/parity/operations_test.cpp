@@ -80,6 +80,31 @@ TEST_P(Operations, MultiplyAddMatchesTheReference) {
     });
 }
 
+TEST_P(Operations, NormMultiplyGivesTheBitsOfItsTwoParts) {
+    for_matrices([&](DType type, std::int64_t tokens, std::int64_t outputs, std::int64_t inputs) {
+        const Values in = random_(tokens, inputs, -3.0, 3.0);
+        const Values norm = random_(1, inputs);
+        const Values weights = random_(outputs, inputs);
+        const auto in_parts = [&](bool together) {
+            return [&, together](Machine& machine) {
+                const View x = machine.tokens(in, DType::f32);
+                const View normed = machine.tokens(tokens, inputs);
+                const View out = machine.tokens(tokens, outputs);
+                const Buffer& weight = machine.table(norm);
+                const Matrix& matrix = machine.weights(weights, type);
+                if (together) {
+                    machine->norm_multiply(x, weight, 1e-5F, normed, matrix, out);
+                } else {
+                    machine->rms_norm(x, weight, 1e-5F, normed);
+                    machine->multiply(normed, matrix, out);
+                }
+                return std::vector{machine.values(normed), machine.values(out)};
+            };
+        };
+        expect_same_bits(run_subject(in_parts(true)), run_subject(in_parts(false)));
+    });
+}
+
 TEST_P(Operations, EmbedTakesTheRowsAsTheyAre) {
     for (const DType type : {DType::f32, DType::bf16, DType::q8, DType::q4}) {
         for_sizes([&](std::int64_t tokens, std::int64_t channels) {

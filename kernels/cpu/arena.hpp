@@ -1,0 +1,31 @@
+// Memory that lies on huge pages, piece after piece: what holds a model's weights. Reading a
+// token's worth of them then meets no small pages, however small a matrix or a table is.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+namespace sipo::cpu {
+
+// Keeps its block alive; a block goes when the last piece of it does.
+using Memory = std::shared_ptr<std::byte[]>;
+
+// Zero-filled, 64-byte aligned; large blocks on huge pages where the system gives them.
+// Throws Code::out_of_memory naming the size, also when the machine could never hold it.
+[[nodiscard]] Memory allocate_bytes(std::int64_t bytes);
+
+// Safe to share between threads.
+class Arena {
+public:
+    // 64-byte aligned and not initialised. Throws like allocate_bytes.
+    [[nodiscard]] Memory allocate(std::int64_t bytes);
+
+private:
+    std::mutex mutex_;
+    Memory block_;
+    std::int64_t used_ = 0;  // of block_
+};
+
+}  // namespace sipo::cpu
