@@ -3,8 +3,8 @@
 // Tolerances: the device's exponential is good to a few 1e-7 and its sums go in another order than
 // the reference's. Kept in bf16, a result is rounded by 2^-9 and what is computed on tensor cores
 // has rounded operands. A decay that is off by an ulp a token adds up over all the tokens that a
-// state remembers: some hundred in the scans. Quantised matrices may be multiplied with inputs as they are, which the
-// reference rounds to a 127th of a block's largest.
+// state remembers: some hundred in the scans. Quantised matrices may be multiplied with inputs as
+// they are, which the reference rounds to a 127th of a block's largest.
 #include <cstdlib>
 
 #include "backend/registry.hpp"

@@ -222,6 +222,61 @@ TEST_P(DeviceOperations, SelectTopOfALongPromptGivesTheReferencesTokens) {
     }
 }
 
+// What is repeated from a record works on the numbers that are there now, not on the recorded ones,
+// also after other states or more rows took a turn.
+TEST_P(DeviceOperations, RepeatedOperationsReadTheirInputsAnew) {
+    constexpr std::int64_t channels = 96;
+    const Values weights = random_(64, channels);
+    const Values taps = random_(4, channels);
+    std::vector<Values> inputs;
+    for (int i = 0; i < 12; ++i) inputs.push_back(random_(5, channels));
+    const auto operation = [&](Machine& machine) {
+        const View x = machine.tokens(5, channels);
+        const View convolved = machine.tokens(5, channels);
+        const View product = machine.tokens(5, weights.rows);
+        const View states[] = {machine.whole(Values(3, channels)),
+                               machine.whole(Values(3, channels))};
+        const Matrix& matrix = machine.weights(weights, DType::f32);
+        const Buffer& kernel = machine.table(taps);
+        std::vector<Values> results;
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            const backend::States state(&states[i % 3 == 2 ? 1 : 0], 1);
+            const std::int64_t rows = i % 4 == 3 ? 5 : 2;
+            Values in = inputs[i];
+            for (float& value : in.data) value = stored_as(subject_.activations, value);
+            machine->upload(in.data, x);
+            machine->repeat(state, convolved.row_range(5 - rows, rows), [&] {
+                const View out = convolved.row_range(5 - rows, rows);
+                machine->causal_conv_silu(x.row_range(0, rows), kernel, nullptr, state, out);
+                machine->multiply(out, matrix, product.row_range(0, rows));
+            });
+            results.push_back(machine.values(product.row_range(0, rows)));
+        }
+        for (const View& state : states) results.push_back(machine.values(state));
+        return results;
+    };
+    expect_parity(operation, subject_.tolerances.product);
+}
+
+TEST_P(DeviceOperations, AStreamThatWaitsSeesWhatAnotherHasDone) {
+    constexpr std::int64_t rows = 20'000;
+    constexpr std::int64_t channels = 512;
+    const backend::StreamPtr writer = subject_.backend->open_stream(1);
+    const backend::StreamPtr reader = subject_.backend->open_stream(1);
+    const backend::BufferPtr shared = writer->allocate(rows, channels);
+    const backend::BufferPtr seen = reader->allocate(rows, channels);
+    const backend::BufferPtr one =
+        subject_.backend->upload_table(1, channels, Values(1, channels, 1.0F).data);
+    for (int round = 1; round <= 3; ++round) {
+        for (int i = 0; i < 50; ++i) writer->add_bias(View(*shared), *one);
+        reader->wait_for(*writer);
+        reader->copy(View(*shared), View(*seen));
+        Values last(1, channels);
+        reader->download(View(*seen).row_range(rows - 1, 1), last.data);
+        expect_same_bits(last, Values(1, channels, 50.0F * static_cast<float>(round)));
+    }
+}
+
 // Rows behind 2^31 elements: an index of 32 bits would wrap and write elsewhere.
 TEST_P(DeviceOperations, ReachBeyondTwoToThe31Elements) {
     if (!is_cuda()) GTEST_SKIP() << "takes 10 GB of the backend's memory";

@@ -93,8 +93,7 @@ TEST_P(Cuts, OfTheRowOperationsDoNotShow) {
     const Values in = random_(tokens, 37, -3.0, 3.0);
     const Values weight = random_(1, 37);
     expect_same_however_cut([&](Machine& machine) -> Prepared {
-        const View residual = machine.tokens(in.rows, in.cols, DType::f32);
-        machine->upload(in.data, residual);
+        const View residual = machine.tokens(in, DType::f32);
         const View x = machine.tokens(in);
         const View normed = machine.tokens(tokens, in.cols);
         const View delta = machine.tokens(tokens, in.cols);

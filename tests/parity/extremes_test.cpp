@@ -90,9 +90,8 @@ TEST_P(Extremes, AHugeDeltaForgetsTheStateEntirely) {
                 const View y = machine.tokens(1, channels);
                 backend::ScanInputs in;
                 in.x = machine.tokens(Values(1, channels, 1.0F / delta));
-                in.delta = mamba1 ? machine.tokens(1, deltas)
-                                  : machine.tokens(1, deltas, DType::f32);
-                machine->upload(Values(1, deltas, delta).data, in.delta);
+                in.delta = machine.tokens(Values(1, deltas, delta),
+                                          mamba1 ? subject_.activations : DType::f32);
                 in.b = machine.tokens(Values(1, states, 0.5F));
                 in.c = machine.tokens(Values(1, states, 1.0F));
                 in.a = &machine.table(Values(mamba1 ? states : 1, deltas, -1e3F));
