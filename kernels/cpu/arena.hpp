@@ -1,5 +1,6 @@
-// Memory that lies on huge pages, piece after piece: what holds a model's weights. Reading a
-// token's worth of them then meets no small pages, however small a matrix or a table is.
+// Memory that lies on huge pages, piece after piece: what holds a model's matrices. Reading them
+// then meets no small pages, however small a matrix is. A piece is not given back before its whole
+// block is.
 #pragma once
 
 #include <cstddef>

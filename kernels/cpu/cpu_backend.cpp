@@ -26,7 +26,7 @@ public:
 
     BufferPtr upload_table(std::int64_t rows, std::int64_t cols,
                            std::span<const float> values) override {
-        auto table = std::make_unique<CpuBuffer>(rows, cols, arena_);
+        auto table = std::make_unique<CpuBuffer>(rows, cols);
         if (values.size() != static_cast<std::size_t>(rows * cols)) {
             fail(Code::internal, "a table of ", rows, " x ", cols, " got ", values.size(),
                  " values");
@@ -41,7 +41,7 @@ public:
 
 private:
     const KernelTable& kernels_;
-    Arena arena_;
+    Arena arena_;  // for matrices alone: they stay, while tables come and go with prompts
 };
 
 }  // namespace

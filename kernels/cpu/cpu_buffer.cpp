@@ -4,19 +4,10 @@
 #include "base/error.hpp"
 
 namespace sipo::cpu {
-namespace {
-
-std::int64_t bytes_of_floats(std::int64_t rows, std::int64_t cols) {
-    return checked_mul(checked_mul(rows, cols), std::int64_t{sizeof(float)});
-}
-
-}  // namespace
 
 CpuBuffer::CpuBuffer(std::int64_t rows, std::int64_t cols)
-    : Buffer(rows, cols), memory_(allocate_bytes(bytes_of_floats(rows, cols))) {}
-
-CpuBuffer::CpuBuffer(std::int64_t rows, std::int64_t cols, Arena& arena)
-    : Buffer(rows, cols), memory_(arena.allocate(bytes_of_floats(rows, cols))) {}
+    : Buffer(rows, cols),
+      memory_(allocate_bytes(checked_mul(checked_mul(rows, cols), std::int64_t{sizeof(float)}))) {}
 
 Span2d resolve(const backend::View& view) {
     auto& buffer = static_cast<CpuBuffer&>(*view.buffer);

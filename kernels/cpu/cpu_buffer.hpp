@@ -12,10 +12,7 @@ namespace sipo::cpu {
 
 class CpuBuffer final : public backend::Buffer {
 public:
-    // Zero-filled, with memory of its own.
     CpuBuffer(std::int64_t rows, std::int64_t cols);
-    // A table among the weights; not initialised.
-    CpuBuffer(std::int64_t rows, std::int64_t cols, Arena& arena);
     [[nodiscard]] float* data() { return reinterpret_cast<float*>(memory_.get()); }
     [[nodiscard]] const float* data() const {
         return reinterpret_cast<const float*>(memory_.get());

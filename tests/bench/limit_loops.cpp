@@ -6,7 +6,8 @@
 namespace sipo::cpu::SIPO_ISA {
 namespace {
 
-// Independent chains: enough to hide an instruction's latency, few enough for the registers.
+// Independent chains: enough to hide an instruction's latency, few enough for the registers. Every
+// loop over them is unrolled, or they would lie in memory.
 constexpr std::int64_t chains = 12;
 constexpr std::int64_t exponential_chains = width == 16 ? 12 : 4;
 
@@ -23,6 +24,7 @@ SIPO_INLINE void keep(Lanes& lanes) {
 template <std::int64_t count, typename Step>
 SIPO_INLINE float run_chains(std::int64_t rounds, Step step) {
     Vec acc[count];
+#pragma GCC unroll 12
     for (std::int64_t c = 0; c < count; ++c) acc[c] = splat(0.5F);
     for (std::int64_t i = 0; i < rounds; ++i) {
 #pragma GCC unroll 12
@@ -31,6 +33,7 @@ SIPO_INLINE float run_chains(std::int64_t rounds, Step step) {
             keep(acc[c]);
         }
     }
+#pragma GCC unroll 12
     for (std::int64_t c = 1; c < count; ++c) acc[0] += acc[c];
     return sum(acc[0]);
 }
@@ -57,12 +60,17 @@ float byte_products(std::int64_t rounds) {
     BlockSum<FourBits> sums[chains] = {};
     VecInt codes = VecInt{} + 0x01020304;
     for (std::int64_t i = 0; i < rounds; ++i) {
-        keep(codes);
 #pragma GCC unroll 12
-        for (std::int64_t c = 0; c < chains; ++c) sums[c].add(codes, codes);
+        for (std::int64_t c = 0; c < chains; ++c) {
+            keep(codes);  // or all chains would share one product
+            sums[c].add(codes, codes);
+        }
     }
     Vec total{};
-    for (const auto& s : sums) total += __builtin_convertvector(s.total(), Vec);
+#pragma GCC unroll 12
+    for (std::int64_t c = 0; c < chains; ++c) {
+        total += __builtin_convertvector(sums[c].total(), Vec);
+    }
     return sum(total);
 }
 
