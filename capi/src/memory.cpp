@@ -54,7 +54,9 @@ sipo_status sipo_workers_create(const sipo_model* model, int32_t threads, sipo_w
     });
 }
 
-void sipo_workers_free(sipo_workers* workers) { const std::unique_ptr<sipo_workers> owned(workers); }
+void sipo_workers_free(sipo_workers* workers) {
+    const std::unique_ptr<sipo_workers> owned(workers);
+}
 
 sipo_status sipo_session_options_set_workers(sipo_session_options* options,
                                              const sipo_workers* workers) {

@@ -102,9 +102,8 @@ sipo_status sipo_sampling_options_add_stop(sipo_sampling_options* options, const
     });
 }
 
-sipo_status sipo_sampling_options_set_logit_bias(sipo_sampling_options* options,
-                                                 const int32_t* ids, const float* biases,
-                                                 size_t count) {
+sipo_status sipo_sampling_options_set_logit_bias(sipo_sampling_options* options, const int32_t* ids,
+                                                 const float* biases, size_t count) {
     return guarded([&] {
         SamplingOptions& target = sampling_of(options);
         in_range<std::size_t>(count, 0, most_tokens, "count");

@@ -83,8 +83,7 @@ sipo_status sipo_scheduler_options_set_queue(sipo_scheduler_options* options, in
 sipo_status sipo_scheduler_options_set_chunk_tokens(sipo_scheduler_options* options,
                                                     int64_t tokens) {
     return guarded([&] {
-        target_of(options).chunk_tokens =
-            in_range<std::int64_t>(tokens, 1, 65536, "chunk_tokens");
+        target_of(options).chunk_tokens = in_range<std::int64_t>(tokens, 1, 65536, "chunk_tokens");
     });
 }
 
@@ -112,8 +111,7 @@ sipo_status sipo_scheduler_create(const sipo_scheduler_options* options,
     return guarded([&] {
         const sipo_scheduler_options& chosen = require(options, "options");
         require(scheduler, "scheduler");
-        give(scheduler,
-             sipo_scheduler{std::make_unique<Scheduler>(chosen.model, chosen.options)});
+        give(scheduler, sipo_scheduler{std::make_unique<Scheduler>(chosen.model, chosen.options)});
     });
 }
 
@@ -135,10 +133,9 @@ sipo_status sipo_scheduler_submit(sipo_scheduler* scheduler, const sipo_session_
         }
         // Made first: once it is submitted, nothing may fail.
         auto handle = std::make_unique<sipo_request>();
-        handle->request =
-            target.submit(session != nullptr ? session->options : SessionOptions{},
-                          sampling != nullptr ? sampling->options : SamplingOptions{}, tokens,
-                          max_tokens);
+        handle->request = target.submit(session != nullptr ? session->options : SessionOptions{},
+                                        sampling != nullptr ? sampling->options : SamplingOptions{},
+                                        tokens, max_tokens);
         *request = handle.release();
     });
 }
@@ -180,7 +177,9 @@ sipo_status sipo_request_get_statistic(const sipo_request* request, int32_t id, 
 
 void sipo_request_free(sipo_request* request) {
     const std::unique_ptr<sipo_request> owned(request);
-    if (owned) owned->request->cancel();
+    if (!owned) return;
+    owned->request->cancel();
+    owned->request->wait_for_callbacks();
 }
 
 }  // extern "C"

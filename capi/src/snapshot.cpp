@@ -84,14 +84,12 @@ sipo_status sipo_session_save_memory(const sipo_session* session,
 
 sipo_status sipo_session_load_memory(sipo_session* session, const void* bytes, size_t length) {
     return with_session(session, [&](Session& target) {
-        const auto data =
-            require_array(static_cast<const std::byte*>(bytes), length, "bytes");
+        const auto data = require_array(static_cast<const std::byte*>(bytes), length, "bytes");
         target.load(data, "the snapshot");
     });
 }
 
-sipo_status sipo_snapshot_bytes(const sipo_snapshot* snapshot, const void** bytes,
-                                size_t* length) {
+sipo_status sipo_snapshot_bytes(const sipo_snapshot* snapshot, const void** bytes, size_t* length) {
     return guarded([&] {
         const std::vector<std::byte>& data = require(snapshot, "snapshot").bytes;
         require(bytes, "bytes");

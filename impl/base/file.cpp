@@ -184,8 +184,8 @@ AtomicFile::~AtomicFile() {
 // A nameless file vanishes with the process. It gets its name through /proc.
 bool AtomicFile::create_nameless() {
     const fs::path directory = directory_of(target_);
-    file_ = Descriptor(retry(
-        [&] { return ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666); }));
+    file_ = Descriptor(
+        retry([&] { return ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666); }));
     if (file_.get() < 0) return false;
     if (::access(path_in_proc(file_).c_str(), F_OK) != 0) {
         file_.reset();

@@ -95,8 +95,7 @@ Prelude decode_prelude(std::span<const std::byte> file, const std::string& sourc
     }
     if (stored.major != format_major) {
         fail(Code::unsupported, source, " has format version ", stored.major, ".", stored.minor,
-             "; this version of the library reads ", format_major,
-             ".x: ", advice_of(kind));
+             "; this version of the library reads ", format_major, ".x: ", advice_of(kind));
     }
     const bool aligned = stored.header_offset % payload_alignment == 0;
     if (!aligned || stored.header_offset < prelude_bytes || stored.header_offset > file.size() ||

@@ -147,7 +147,8 @@ SnapshotReader::SnapshotReader(std::span<const std::byte> bytes, std::string sou
 
 void SnapshotReader::check_size(const Payload& payload, std::uint64_t count,
                                 std::size_t element_bytes) const {
-    if (payload.raw_bytes / element_bytes == count && payload.raw_bytes % element_bytes == 0) return;
+    if (payload.raw_bytes / element_bytes == count && payload.raw_bytes % element_bytes == 0)
+        return;
     fail(Code::corrupt_file, source_, " has ", payload.raw_bytes, " bytes where ", count,
          " numbers of ", element_bytes, " bytes should be");
 }

@@ -49,10 +49,9 @@ void build(FlatBufferBuilder& out, const SnapshotHeader& header, const std::stri
     const auto ids = build(out, header.ids);
     const auto name = out.CreateString(writer);
     snapshot_schema::FinishSnapshotBuffer(
-        out, snapshot_schema::CreateSnapshot(out, header.model.low, header.model.high, method,
-                                             header.plan_key, header.position, header.prompt_length,
-                                             header.token_hash, sampler, list, logits, kept, ids,
-                                             name));
+        out, snapshot_schema::CreateSnapshot(
+                 out, header.model.low, header.model.high, method, header.plan_key, header.position,
+                 header.prompt_length, header.token_hash, sampler, list, logits, kept, ids, name));
 }
 
 }  // namespace

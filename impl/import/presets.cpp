@@ -56,7 +56,17 @@ float delta_bias(SplitMix64& random) {
     return static_cast<float>(delta + std::log(-std::expm1(-delta)));
 }
 
-// A byte-level tokenizer without merges: every byte is a token.
+std::vector<std::byte> encode(std::span<const float> values, DType type) {
+    const auto bytes = std::as_bytes(values);
+    if (type != DType::bf16) return {bytes.begin(), bytes.end()};
+    std::vector<std::byte> result(values.size() * 2);
+    auto* bits = reinterpret_cast<std::uint16_t*>(result.data());
+    for (std::size_t i = 0; i < values.size(); ++i) bits[i] = float_to_bf16(values[i]);
+    return result;
+}
+
+}  // namespace
+
 std::string byte_tokenizer() {
     nlohmann::json vocab = nlohmann::json::object();
     int next_shifted = 256;
@@ -80,17 +90,6 @@ std::string byte_tokenizer() {
         {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", nlohmann::json::array()}}}};
     return tokenizer.dump();
 }
-
-std::vector<std::byte> encode(std::span<const float> values, DType type) {
-    const auto bytes = std::as_bytes(values);
-    if (type != DType::bf16) return {bytes.begin(), bytes.end()};
-    std::vector<std::byte> result(values.size() * 2);
-    auto* bits = reinterpret_cast<std::uint16_t*>(result.data());
-    for (std::size_t i = 0; i < values.size(); ++i) bits[i] = float_to_bf16(values[i]);
-    return result;
-}
-
-}  // namespace
 
 Architecture preset_architecture(std::string_view name) {
     const Preset& preset = find_preset(name);

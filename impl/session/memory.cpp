@@ -8,15 +8,16 @@
 namespace sipo {
 namespace {
 
-constexpr std::int64_t panel_rows = 64;  // the widest panel that a matrix's rows are padded to
-
 constexpr std::int64_t float_bytes = sizeof(float);
 
 std::int64_t tensor_memory(const TensorEntry& tensor) {
     const auto stored = static_cast<std::int64_t>(tensor.payload.raw_bytes);
     if (tensor.shape.size() != 2 || tensor.shape.front() <= 0) return stored;
     const std::int64_t rows = tensor.shape.front();
-    return stored / rows * round_up(rows, panel_rows);
+    // Backends pad a matrix to whole panels of 16, 32, 48 or 64 rows.
+    const std::int64_t padded =
+        std::max(round_up(rows, std::int64_t{48}), round_up(rows, std::int64_t{64}));
+    return checked_mul(ceil_div(stored, rows), padded);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ struct PrefillTask {
     const context::Plan& plan;
     std::int64_t chunk_tokens = 1024;
     std::int64_t reused = 0;  // tokens before `ids` that progress counts as done
-    std::int64_t last = 1;  // logits are wanted for this many tokens at the end
+    std::int64_t last = 1;    // logits are wanted for this many tokens at the end
     // Called in order with the logits of tokens `first`, `first` + 1, .. of the wanted ones.
     std::function<void(std::int64_t first, backend::View logits)> on_logits;
     const ProgressFn& progress;
@@ -93,15 +93,15 @@ private:
     const PrefillTask& task_;
     Pass pass_ = Pass::layers;
     bool begun_ = false;
-    std::int64_t first_ = 0;  // layer of the segment
-    std::int64_t cut_ = 0;    // the layer that ends it
-    std::int64_t next_ = 0;   // token of the pass
-    std::int64_t step_ = 0;   // tokens of the last chunk
-    backend::View last_row_;  // of the residual stream of the last chunk
+    std::int64_t first_ = 0;            // layer of the segment
+    std::int64_t cut_ = 0;              // the layer that ends it
+    std::int64_t next_ = 0;             // token of the pass
+    std::int64_t step_ = 0;             // tokens of the last chunk
+    backend::View last_row_;            // of the residual stream of the last chunk
     std::vector<std::int64_t> chosen_;  // what the layer at the cut keeps
     std::int64_t mixed_ = 0;            // how many of them have gone through it
-    std::vector<Filter> filters_;  // one a layer
-    std::int64_t length_;          // tokens that are left
+    std::vector<Filter> filters_;       // one a layer
+    std::int64_t length_;               // tokens that are left
     std::optional<std::vector<std::int64_t>> kept_;
     backend::BufferPtr full_residual_;     // [tokens, d_model]
     backend::BufferPtr scores_;            // [1, tokens]

@@ -21,8 +21,8 @@ std::vector<std::uint64_t> prefix_hashes(std::span<const std::int32_t> ids) {
 
 std::int64_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
     const std::size_t length = std::min(a.size(), b.size());
-    const auto at = std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(length),
-                                  b.begin());
+    const auto at =
+        std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(length), b.begin());
     return at.first - a.begin();
 }
 
@@ -69,8 +69,10 @@ void PrefixCache::tell_inexact(const PrefixQuery& query, std::int64_t tokens) co
         query.whole ? "the context method chooses among all tokens of a prompt"
                     : "the context method treats a prompt of this length differently; fixed "
                       "expected tokens make prompts of different lengths share their prefixes";
-    model_->log(3, join("prefix cache: ", tokens, " tokens that were read before are read again, "
-                        "because ", reason));
+    model_->log(3, join("prefix cache: ", tokens,
+                        " tokens that were read before are read again, "
+                        "because ",
+                        reason));
 }
 
 PrefixCache::Candidates PrefixCache::candidates(const PrefixQuery& query) {
@@ -159,9 +161,8 @@ std::vector<std::int64_t> PrefixCache::marks(const PrefixQuery& query, std::int6
     }
     std::sort(marks.begin(), marks.end());
     marks.erase(std::unique(marks.begin(), marks.end()), marks.end());
-    std::erase_if(marks, [&](std::int64_t at) {
-        return at < shortest || at <= from || at >= tokens;
-    });
+    std::erase_if(marks,
+                  [&](std::int64_t at) { return at < shortest || at <= from || at >= tokens; });
     return marks;
 }
 

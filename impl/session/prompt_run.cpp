@@ -57,8 +57,7 @@ void PromptRun::start_prefill() {
                     .on_logits = keep_last,
                     .progress = request_.progress,
                     .cancelled = request_.cancelled});
-    prefill_ =
-        std::make_unique<Prefill>(request_.machinery, request_.state.recurrent, *task_);
+    prefill_ = std::make_unique<Prefill>(request_.machinery, request_.state.recurrent, *task_);
 }
 
 bool PromptRun::step(std::int64_t limit) {

@@ -5,7 +5,9 @@
 
 namespace sipo {
 
-Request::Request(std::int64_t prompt_tokens) { statistics_.prompt_tokens = prompt_tokens; }
+Request::Request(std::int64_t prompt_tokens, bool has_callbacks) : callbacks_(has_callbacks) {
+    statistics_.prompt_tokens = prompt_tokens;
+}
 
 Request::Event Request::take(std::chrono::milliseconds timeout, std::size_t room) {
     std::unique_lock lock(mutex_);
@@ -27,6 +29,19 @@ Request::Event Request::take(std::chrono::milliseconds timeout, std::size_t room
     Event event = std::move(next);
     events_.pop_front();
     return event;
+}
+
+void Request::wait_for_callbacks() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !callbacks_; });
+}
+
+void Request::note_callbacks_over() {
+    {
+        const std::lock_guard lock(mutex_);
+        callbacks_ = false;
+    }
+    changed_.notify_all();
 }
 
 RequestStatistics Request::statistics() const {
@@ -60,7 +75,7 @@ void Request::put(std::int32_t token, std::string text) {
         statistics_.generation_seconds = std::chrono::duration<double>(now - first_).count();
         events_.push_back({token, std::move(text)});
     }
-    changed_.notify_one();
+    changed_.notify_all();
 }
 
 void Request::end(Finish finish, std::string held_text) {

@@ -38,12 +38,14 @@ public:
         std::string text;
     };
 
-    explicit Request(std::int64_t prompt_tokens);
+    Request(std::int64_t prompt_tokens, bool has_callbacks);
 
     // For those who wait. The next event; the end comes again and again. Throws Code::timed_out
     // after `timeout` (negative: never), Code::buffer_too_small when the text is longer than
     // `room`, which leaves the event, and what the request failed with once its tokens are taken.
     [[nodiscard]] Event take(std::chrono::milliseconds timeout, std::size_t room);
+    // Returns when no callback of the request runs any more.
+    void wait_for_callbacks();
     void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
     [[nodiscard]] RequestStatistics statistics() const;
 
@@ -54,6 +56,7 @@ public:
     void put(std::int32_t token, std::string text);
     void end(Finish finish, std::string held_text);
     void fail_with(Code code, const std::string& message);
+    void note_callbacks_over();
 
 private:
     [[nodiscard]] double seconds_since_submit() const;
@@ -62,6 +65,7 @@ private:
     std::condition_variable changed_;
     std::deque<Event> events_;
     bool ended_ = false;
+    bool callbacks_;  // may still run
     std::optional<Error> error_;
     Clock::time_point submitted_ = Clock::now();
     Clock::time_point first_;

@@ -31,9 +31,7 @@ std::int32_t greedy(std::span<const float> logits) {
 Sampler::Sampler(const SamplingOptions& options) : options_(options), random_(options.seed) {}
 
 Sampler::Sampler(const SamplingOptions& options, const SamplerState& state)
-    : options_(options),
-      random_(state.random),
-      recent_(state.recent.begin(), state.recent.end()) {}
+    : options_(options), random_(state.random), recent_(state.recent.begin(), state.recent.end()) {}
 
 std::int32_t Sampler::sample(std::span<const float> logits) {
     const std::span<const float> wanted = adjusted(logits);
@@ -155,8 +153,7 @@ std::vector<TokenLogProbability> likeliest_tokens(std::span<const float> logits,
     std::vector<TokenLogProbability> likeliest;
     for (std::int64_t i = 0; i < wanted; ++i) {
         const std::int32_t token = order[static_cast<std::size_t>(i)];
-        likeliest.push_back(
-            {token, static_cast<float>(static_cast<double>(logit(token)) - total)});
+        likeliest.push_back({token, static_cast<float>(static_cast<double>(logit(token)) - total)});
     }
     return likeliest;
 }

@@ -45,15 +45,15 @@ std::shared_ptr<Request> Scheduler::submit(SessionOptions options, SamplingOptio
                                            std::size_t max_tokens) {
     if (ids.empty()) fail(Code::out_of_range, "the prompt has no tokens; it needs at least 1");
     model_->check_ids(ids);
-    auto work = std::make_unique<Work>();
-    work->request = std::make_shared<Request>(static_cast<std::int64_t>(ids.size()));
+    const bool callbacks = options.progress || sampling.on_log_probabilities;
+    auto request = std::make_shared<Request>(static_cast<std::int64_t>(ids.size()), callbacks);
+    auto work = std::make_unique<Work>(request);
     work->options = std::move(options);
     work->options.machinery = machinery_;
     work->options.chunk_tokens = options_.chunk_tokens;
     work->sampling = std::move(sampling);
     work->ids.assign(ids.begin(), ids.end());
     work->max_tokens = max_tokens;
-    std::shared_ptr<Request> request = work->request;
     {
         const std::lock_guard lock(mutex_);
         if (static_cast<std::int64_t>(queue_.size()) >= options_.queue) {
@@ -76,24 +76,36 @@ SchedulerStatistics Scheduler::statistics() const {
 void Scheduler::run() {
     while (wait_for_work()) {
         const auto started = std::chrono::steady_clock::now();
-        admit();
-        drop_cancelled();
-        decode_round();
-        read_round();
-        sweep();
-        const std::chrono::duration<double> round = std::chrono::steady_clock::now() - started;
+        try {
+            round();
+        } catch (const std::exception& error) {
+            // Memory is short where no single request is to blame.
+            end_all(Code::out_of_memory, error.what());
+        }
+        const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - started;
         const std::lock_guard lock(mutex_);
-        statistics_.busy_seconds += round.count();
+        statistics_.busy_seconds += taken.count();
     }
     {
         const std::lock_guard lock(mutex_);
         std::move(queue_.begin(), queue_.end(), std::back_inserter(active_));
         queue_.clear();
+        statistics_.waiting = 0;
     }
-    for (const WorkPtr& work : active_) {
-        fail_work(*work, Code::cancelled, "the scheduler was freed");
-    }
-    active_.clear();
+    end_all(Code::cancelled, "the scheduler was freed");
+}
+
+void Scheduler::round() {
+    admit();
+    drop_cancelled();
+    decode_round();
+    read_round();
+    sweep();
+}
+
+void Scheduler::end_all(Code code, const std::string& message) {
+    for (const WorkPtr& work : active_) fail_work(*work, code, message);
+    sweep();
 }
 
 // Whether to go on.
@@ -195,9 +207,9 @@ std::int64_t Scheduler::read_chunk(Work& work, std::int64_t budget) {
         statistics_.reused_tokens += reused;
     }
     work.prompt.reset();
-    work.generation = std::make_unique<Generation>(model_->tokenizer(),
-                                                   model_->architecture().end_of_text,
-                                                   work.sampling, work.max_tokens, std::nullopt);
+    work.generation =
+        std::make_unique<Generation>(model_->tokenizer(), model_->architecture().end_of_text,
+                                     work.sampling, work.max_tokens, std::nullopt);
     return read;
 }
 

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <span>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "session/generation.hpp"
@@ -21,11 +22,11 @@
 namespace sipo {
 
 struct SchedulerOptions {
-    int threads = 0;                // 0: all there are
-    std::int64_t sessions = 64;     // that are worked on at once
-    std::int64_t queue = 1024;      // requests that wait for one of them
+    int threads = 0;                  // 0: all there are
+    std::int64_t sessions = 64;       // that are worked on at once
+    std::int64_t queue = 1024;        // requests that wait for one of them
     std::int64_t chunk_tokens = 256;  // of prompts, a round
-    std::int64_t memory_limit = 0;  // bytes; 0: none
+    std::int64_t memory_limit = 0;    // bytes; 0: none
     std::shared_ptr<PrefixCache> cache;
 };
 
@@ -64,6 +65,10 @@ public:
 private:
     // A request, and once its turn has come what works on it.
     struct Work {
+        explicit Work(std::shared_ptr<Request> of) : request(std::move(of)) {}
+        ~Work() { request->note_callbacks_over(); }
+        Work(const Work&) = delete;
+        Work& operator=(const Work&) = delete;
         std::shared_ptr<Request> request;
         SessionOptions options;
         SamplingOptions sampling;
@@ -78,6 +83,8 @@ private:
 
     void check_limit() const;
     void run();
+    void round();
+    void end_all(Code code, const std::string& message);
     [[nodiscard]] bool wait_for_work();
     void admit();
     void start(Work& work);

@@ -24,7 +24,9 @@ std::shared_ptr<const CalibrationProfile> choose_profile(const OpenModel& model,
 }
 
 std::shared_ptr<Machinery> choose_machinery(const OpenModel& model, const SessionOptions& options) {
-    check_memory("the session", session_memory(model, options, 1), options.memory_limit);
+    if (options.memory_limit > 0) {
+        check_memory("the session", session_memory(model, options, 1), options.memory_limit);
+    }
     if (options.machinery) return options.machinery;
     return std::make_shared<Machinery>(model.model(), resolve_threads(options.threads));
 }
@@ -228,8 +230,8 @@ void Session::run_generation(Generation& generation, const TokenFn& on_token) {
                  " tokens");
         }
         if (cancelled_.load(std::memory_order_relaxed)) {
-            fail(Code::cancelled, "cancelled by sipo_session_cancel() after ",
-                 generation.tokens(), " tokens");
+            fail(Code::cancelled, "cancelled by sipo_session_cancel() after ", generation.tokens(),
+                 " tokens");
         }
     }
 }
@@ -346,7 +348,8 @@ std::int64_t Session::memory() const {
 }
 
 void Session::check_usable() const {
-    if (now_.broken) fail(Code::invalid_state, "an earlier step failed half-way; reset the session");
+    if (now_.broken)
+        fail(Code::invalid_state, "an earlier step failed half-way; reset the session");
 }
 
 void Session::check_prompt(std::span<const std::int32_t> ids) const {
@@ -454,7 +457,8 @@ void Session::run_step(std::span<Session* const> sessions, std::span<const std::
     }
     const View logits = machinery.head(residual);
     for (std::size_t i = 0; i < sessions.size(); ++i) {
-        stream.download(logits.row_range(static_cast<std::int64_t>(i), 1), sessions[i]->now_.logits);
+        stream.download(logits.row_range(static_cast<std::int64_t>(i), 1),
+                        sessions[i]->now_.logits);
     }
 }
 

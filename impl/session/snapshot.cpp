@@ -21,7 +21,9 @@ std::vector<View> views_of(const RecurrentState& state, std::int64_t layers) {
     return views;
 }
 
-std::uint64_t elements(const View& view) { return static_cast<std::uint64_t>(view.rows * view.cols); }
+std::uint64_t elements(const View& view) {
+    return static_cast<std::uint64_t>(view.rows * view.cols);
+}
 
 void check_model(const SnapshotHeader& header, const OpenModel& model) {
     if (header.model == model.fingerprint()) return;
@@ -142,7 +144,8 @@ void read_snapshot(SnapshotReader& reader, backend::Stream& stream, const OpenMo
     state.token_hash = header.token_hash;
     state.broken = false;
     state.sampler.reset();
-    if (header.sampler) state.sampler = SamplerState{header.sampler->random, header.sampler->recent};
+    if (header.sampler)
+        state.sampler = SamplerState{header.sampler->random, header.sampler->recent};
 }
 
 }  // namespace sipo

@@ -14,8 +14,8 @@ namespace sipo {
 
 // What a stored state belongs to, beside its model.
 struct SnapshotLabel {
-    std::string method;              // of the session, in words
-    std::uint64_t plan_key = 0;      // of an entry of a prefix cache, as the next
+    std::string method;          // of the session, in words
+    std::uint64_t plan_key = 0;  // of an entry of a prefix cache, as the next
     std::span<const std::int32_t> ids;
 };
 

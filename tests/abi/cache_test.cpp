@@ -184,9 +184,9 @@ TEST_F(PrefixCache, ACancelledPromptLeavesANewSession) {
     const Cache cache = cache_for(model, plenty);
     OK(sipo_session_options_set_progress(plain.get(), cancel_late, nullptr));
     const Session session = session_for(plain);
-    EXPECT_EQ(sipo_session_prefill_cached(session.get(), cache.get(), document.data(),
-                                          document.size()),
-              SIPO_CANCELLED);
+    EXPECT_EQ(
+        sipo_session_prefill_cached(session.get(), cache.get(), document.data(), document.size()),
+        SIPO_CANCELLED);
     EXPECT_EQ(position_of(session), 0);
     std::size_t count = 0;
     REFUSED(sipo_session_logits(session.get(), nullptr, 0, &count), SIPO_INVALID_STATE);

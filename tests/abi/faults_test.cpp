@@ -86,9 +86,8 @@ TEST_F(Faults, ADirectoryThatCannotBeWrittenIsAnError) {
     sipo_cache* none = nullptr;
     REFUSED(sipo_cache_create(model.get(), wanted.get(), &none), SIPO_IO_ERROR);
     OK(sipo_cache_options_set_directory(wanted.get(), "/proc", 1 << 20));
-    const Cache cache = made<Cache>([&](sipo_cache** out) {
-        return sipo_cache_create(model.get(), wanted.get(), out);
-    });
+    const Cache cache = made<Cache>(
+        [&](sipo_cache** out) { return sipo_cache_create(model.get(), wanted.get(), out); });
     OK(sipo_session_reset(session.get()));
     read_cached(session, cache, document);
     EXPECT_GT(statistic(cache, SIPO_CACHE_WRITE_FAILURES), 0);
@@ -106,8 +105,8 @@ TEST_F(Faults, ADirectoryThatCannotBeWrittenIsAnError) {
     for (std::uint32_t round = 0;; ++round) {
         (void)sipo_session_save(sessions[round % 2].get(), state.c_str(), how.get());
         const Session session = session_for(options);
-        const Ids ids = joined(Ids(document.begin(), document.begin() + 100),
-                               some_ids(30, round % 7));
+        const Ids ids =
+            joined(Ids(document.begin(), document.begin() + 100), some_ids(30, round % 7));
         (void)sipo_session_prefill_cached(session.get(), cache.get(), ids.data(), ids.size());
     }
 }

@@ -134,9 +134,9 @@ TEST_F(Generating, IsCancelledByTheCallbackForLogProbabilities) {
     const Session session = ready();
     Generated generated;
     std::size_t count = 0;
-    EXPECT_EQ(sipo_session_generate(session.get(), sampling.get(), 9, collect_token, &generated,
-                                    &count),
-              SIPO_CANCELLED);
+    EXPECT_EQ(
+        sipo_session_generate(session.get(), sampling.get(), 9, collect_token, &generated, &count),
+        SIPO_CANCELLED);
     EXPECT_EQ(generated.tokens.size(), 2U);
     EXPECT_EQ(position_of(session), 52);
     EXPECT_EQ(statistic(session, SIPO_SESSION_FINISH), SIPO_FINISH_CANCELLED);
@@ -153,8 +153,8 @@ TEST_F(Generating, ResumesWhereItStopped) {
 }
 
 TEST_F(Generating, ChoosesTheTextWithTheHighestProbability) {
-    const std::vector<std::string> texts = {" the", " a long and winding road", "x",
-                                            " and", " the sea"};
+    const std::vector<std::string> texts = {" the", " a long and winding road", "x", " and",
+                                            " the sea"};
     std::vector<const char*> starts;
     std::vector<std::size_t> lengths;
     for (const std::string& text : texts) {
@@ -164,8 +164,8 @@ TEST_F(Generating, ChoosesTheTextWithTheHighestProbability) {
     const Session session = ready();
     std::vector<float> found(texts.size());
     std::size_t chosen = 99;
-    OK(sipo_session_choose(session.get(), starts.data(), lengths.data(), texts.size(),
-                           found.data(), &chosen));
+    OK(sipo_session_choose(session.get(), starts.data(), lengths.data(), texts.size(), found.data(),
+                           &chosen));
     std::vector<float> expected;
     std::size_t tokens_of_best = 0;
     for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -185,8 +185,8 @@ TEST_F(Generating, ChoosesTheTextWithTheHighestProbability) {
             EXPECT_EQ(logits_of(session), logits_of(scored));
         }
     }
-    EXPECT_EQ(chosen, static_cast<std::size_t>(
-                          std::max_element(expected.begin(), expected.end()) - expected.begin()));
+    EXPECT_EQ(chosen, static_cast<std::size_t>(std::max_element(expected.begin(), expected.end()) -
+                                               expected.begin()));
     EXPECT_EQ(position_of(session), static_cast<std::int64_t>(50 + tokens_of_best));
 }
 

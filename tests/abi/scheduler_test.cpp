@@ -75,8 +75,8 @@ TEST_F(Scheduling, GivesTheTokensOfASessionAlone) {
     }
     std::vector<Request> requests;
     for (std::uint32_t i = 0; i < 12; ++i) {
-        requests.push_back(submitted(scheduler, kinds[i % 3], sampling, some_ids(30 + 17 * i, i),
-                                     3 + i % 5));
+        requests.push_back(
+            submitted(scheduler, kinds[i % 3], sampling, some_ids(30 + 17 * i, i), 3 + i % 5));
     }
     for (std::uint32_t i = 0; i < 12; ++i) {
         Generated found;
@@ -145,9 +145,9 @@ TEST_F(Scheduling, TellsWhatARequestFailedWith) {
     EXPECT_EQ(drain(submitted(scheduler, plain, sampling, some_ids(10), 5), generated), SIPO_OK);
     const Ids wrong = {4096};
     sipo_request* none = nullptr;
-    REFUSED_SAYING(sipo_scheduler_submit(scheduler.get(), nullptr, nullptr, wrong.data(), 1, 1,
-                                         &none),
-                   SIPO_OUT_OF_RANGE, "4096");
+    REFUSED_SAYING(
+        sipo_scheduler_submit(scheduler.get(), nullptr, nullptr, wrong.data(), 1, 1, &none),
+        SIPO_OUT_OF_RANGE, "4096");
     const Model stranger = open_model();
     const SessionOptions strange = options_for(stranger);
     const Ids ids = some_ids(3);
@@ -188,7 +188,6 @@ TEST_F(Scheduling, TimesOut) {
 
 TEST_F(Scheduling, FreeingItEndsItsRequests) {
     Scheduler scheduler = scheduler_for(options);
-    OK(sipo_scheduler_options_set_sessions(options.get(), 1));
     std::vector<Request> requests;
     for (std::uint32_t i = 0; i < 4; ++i) {
         requests.push_back(submitted(scheduler, plain, sampling, some_ids(3000, i), 100));
@@ -238,9 +237,9 @@ TEST(SchedulingThreads, ManyFeedOne) {
             for (std::uint32_t round = 0; round < 5; ++round) {
                 const Ids ids = joined(some_ids(80, round % 2), some_ids(5 + thread, thread));
                 sipo_request* handle = nullptr;
-                const sipo_status status = sipo_scheduler_submit(
-                    scheduler.get(), plain.get(), sampling.get(), ids.data(), ids.size(), 6,
-                    &handle);
+                const sipo_status status =
+                    sipo_scheduler_submit(scheduler.get(), plain.get(), sampling.get(), ids.data(),
+                                          ids.size(), 6, &handle);
                 if (status == SIPO_BUSY) {
                     std::this_thread::yield();
                     continue;

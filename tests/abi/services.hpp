@@ -133,13 +133,12 @@ inline Cache cache_for(const Model& model, std::int64_t memory, const std::strin
     EXPECT_EQ(sipo_cache_options_set_memory(options.get(), memory), SIPO_OK);
     EXPECT_EQ(sipo_cache_options_set_interval(options.get(), interval), SIPO_OK);
     if (!directory.empty()) {
-        EXPECT_EQ(sipo_cache_options_set_directory(options.get(), directory.c_str(),
-                                                   directory_bytes),
-                  SIPO_OK);
+        EXPECT_EQ(
+            sipo_cache_options_set_directory(options.get(), directory.c_str(), directory_bytes),
+            SIPO_OK);
     }
-    return made<Cache>([&](sipo_cache** out) {
-        return sipo_cache_create(model.get(), options.get(), out);
-    });
+    return made<Cache>(
+        [&](sipo_cache** out) { return sipo_cache_create(model.get(), options.get(), out); });
 }
 
 inline void read_cached(const Session& session, const Cache& cache, const Ids& ids) {

@@ -113,12 +113,12 @@ TEST_P(Snapshots, GoOnBitForBitFromMemoryAtAnyAddress) {
 
 TEST_P(Snapshots, ForksGoTheirOwnWays) {
     const Session session = prepared(options);
-    const Session copy = made<Session>(
-        [&](sipo_session** out) { return sipo_session_fork(session.get(), out); });
+    const Session copy =
+        made<Session>([&](sipo_session** out) { return sipo_session_fork(session.get(), out); });
     read(copy, some_ids(20, 5));
     EXPECT_EQ(position_of(session), static_cast<std::int64_t>(prompt_tokens + 5));
-    const Session twin = made<Session>(
-        [&](sipo_session** out) { return sipo_session_fork(session.get(), out); });
+    const Session twin =
+        made<Session>([&](sipo_session** out) { return sipo_session_fork(session.get(), out); });
     const Rest expected = go_on(session);
     EXPECT_TRUE(go_on(twin) == expected);
 }
@@ -253,8 +253,8 @@ TEST_F(SnapshotRefusals, AHashTellsWhichTokensWereRead) {
 }
 
 TEST_F(SnapshotRefusals, SessionsShareWorkers) {
-    const Workers workers = made<Workers>(
-        [&](sipo_workers** out) { return sipo_workers_create(model.get(), 2, out); });
+    const Workers workers =
+        made<Workers>([&](sipo_workers** out) { return sipo_workers_create(model.get(), 2, out); });
     OK(sipo_session_options_set_workers(options.get(), workers.get()));
     const Session shared = prepared(options);
     const Session other = prepared(options);
@@ -273,8 +273,8 @@ int use_other(void* user, std::uint64_t, std::uint64_t) {
 }
 
 TEST_F(SnapshotRefusals, ACallbackCannotWaitForItself) {
-    const Workers workers = made<Workers>(
-        [&](sipo_workers** out) { return sipo_workers_create(model.get(), 1, out); });
+    const Workers workers =
+        made<Workers>([&](sipo_workers** out) { return sipo_workers_create(model.get(), 1, out); });
     OK(sipo_session_options_set_workers(options.get(), workers.get()));
     const Session other = session_for(options);
     OK(sipo_session_options_set_progress(options.get(), use_other, other.get()));

@@ -424,8 +424,8 @@ SIPO_API sipo_status sipo_session_options_set_memory_limit(sipo_session_options*
 /* The most bytes that a session of these options takes while it reads prompts of up to
  * `prompt_tokens` tokens (1 to 2^40) and generates: its state, a copy from before the prompt, the
  * working memory of a chunk, and with DeciMamba the residual stream of the prompt. Since 0.1. */
-SIPO_API sipo_status sipo_session_memory(const sipo_session_options* options,
-                                         int64_t prompt_tokens, int64_t* bytes);
+SIPO_API sipo_status sipo_session_memory(const sipo_session_options* options, int64_t prompt_tokens,
+                                         int64_t* bytes);
 /* Tokens of the prompt that go through the model together: 1 to 65536. Memory grows with it; the
  * results do not depend on it. Since 0.1. */
 SIPO_API sipo_status sipo_session_options_set_chunk_tokens(sipo_session_options* options,
@@ -812,11 +812,11 @@ SIPO_API sipo_status sipo_scheduler_get_statistic(const sipo_scheduler* schedule
  * Errors: SIPO_TIMED_OUT, SIPO_BUFFER_TOO_SMALL (the token stays), SIPO_CANCELLED, and what the
  * request failed with, after its tokens. Since 0.1. */
 SIPO_API sipo_status sipo_request_next(sipo_request* request, int64_t timeout_milliseconds,
-                                       int32_t* token, char* text, size_t capacity,
-                                       size_t* length);
+                                       int32_t* token, char* text, size_t capacity, size_t* length);
 /* Ends the request within a chunk or a token, from any thread. Since 0.1. */
 SIPO_API sipo_status sipo_request_cancel(sipo_request* request);
-/* Cancels it too, unless it has ended. Since 0.1. */
+/* Cancels it too, unless it has ended. Once it returns, no callback of its options runs any more, so
+ * it may wait for a chunk; not to be called from such a callback. Since 0.1. */
 SIPO_API void sipo_request_free(sipo_request* request);
 
 /* Facts about a request so far. Since 0.1. */
@@ -827,7 +827,7 @@ enum {
     SIPO_REQUEST_QUEUED_SECONDS = 130,
     SIPO_REQUEST_FIRST_TOKEN_SECONDS = 140, /* from submitting */
     SIPO_REQUEST_GENERATED_TOKENS = 150,
-    SIPO_REQUEST_GENERATION_SECONDS = 160, /* from the first token to the last */
+    SIPO_REQUEST_GENERATION_SECONDS = 160,   /* from the first token to the last */
     SIPO_REQUEST_LONGEST_WAIT_SECONDS = 170, /* between two tokens */
     SIPO_REQUEST_FINISH = 180                /* SIPO_FINISH_* */
 };
