@@ -25,7 +25,7 @@ struct SchedulerOptions {
     int threads = 0;                  // 0: all there are
     std::int64_t sessions = 64;       // that are worked on at once
     std::int64_t queue = 1024;        // requests that wait for one of them
-    std::int64_t chunk_tokens = 256;  // of prompts, a round
+    std::int64_t chunk_tokens = 128;  // of prompts, a round
     std::int64_t memory_limit = 0;    // bytes; 0: none
     std::shared_ptr<PrefixCache> cache;
 };

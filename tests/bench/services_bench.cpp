@@ -107,6 +107,30 @@ SamplingOptions without_end() {
     return sampling;
 }
 
+// A new file each time, as a service writes that keeps one a session; and one file over and over.
+void bench_files(Session& session, const fs::path& directory, Encoding encoding, Flush flush) {
+    for (const bool replace : {false, true}) {
+        int number = 0;
+        std::vector<double> saves;
+        std::vector<double> loads;
+        for (int round = 0; round < 21; ++round) {
+            if (!replace) ++number;
+            const fs::path path = directory / join("sipo_services_", getpid(), ".", number);
+            saves.push_back(1e3 * seconds([&] { session.save(path, encoding, flush); }));
+            loads.push_back(1e3 * seconds([&] {
+                                const MappedFile file(path);
+                                session.load(file.bytes(), path.string());
+                            }));
+            if (!replace) fs::remove(path);
+        }
+        fs::remove(directory / join("sipo_services_", getpid(), ".", number));
+        std::printf("%-4s %-8s %-9s save %6.1f ms  load %6.1f ms\n",
+                    encoding == Encoding::raw ? "raw" : "zstd", replace ? "replaced" : "new file",
+                    flush == Flush::to_device ? "flushed" : "unflushed", median(saves),
+                    median(loads));
+    }
+}
+
 void bench_snapshot(const fs::path& directory) {
     const ModelPtr model = wide_state();
     Session session(model, session_options());
@@ -118,18 +142,10 @@ void bench_snapshot(const fs::path& directory) {
         std::vector<std::byte> bytes;
         const double save = median_ms(rounds, [&] { bytes = session.save(encoding); });
         const double load = median_ms(rounds, [&] { session.load(bytes, "memory"); });
-        std::printf("%-4s memory            save %6.1f ms  load %6.1f ms  %.1f MB\n", name, save,
+        std::printf("%-4s memory             save %6.1f ms  load %6.1f ms  %.1f MB\n", name, save,
                     load, static_cast<double>(bytes.size()) / 1e6);
         for (const Flush flush : {Flush::to_system, Flush::to_device}) {
-            const fs::path path = directory / join("sipo_services_", getpid(), ".state");
-            const double write = median_ms(rounds, [&] { session.save(path, encoding, flush); });
-            const double read = median_ms(rounds, [&] {
-                const MappedFile file(path);
-                session.load(file.bytes(), path.string());
-            });
-            std::printf("%-4s file, %-9s   save %6.1f ms  load %6.1f ms\n", name,
-                        flush == Flush::to_device ? "flushed" : "unflushed", write, read);
-            fs::remove(path);
+            bench_files(session, directory, encoding, flush);
         }
     }
 }
@@ -218,7 +234,7 @@ void bench_batch() {
 void bench_stall(std::size_t tokens) {
     const ModelPtr model = preset("mamba-130m");
     constexpr std::size_t streams = 8;
-    constexpr std::int64_t chunk = 256;
+    constexpr std::int64_t chunk = 128;
     double chunk_time = 0.0;
     {
         Session session(model, session_options());
@@ -268,13 +284,18 @@ void bench_stall(std::size_t tokens) {
     const Waits beside = measure(true);
     const double token = median(usual.all);
     std::printf(
-        "8 streams alone: a token every %.1f ms (longest wait %.1f ms); a chunk of 256 "
+        "8 streams alone: a token every %.1f ms (longest wait %.1f ms); a chunk of 128 "
         "tokens takes %.1f ms\n",
         token, usual.longest, chunk_time);
+    std::vector<double> sorted = beside.all;
+    std::sort(sorted.begin(), sorted.end());
+    const double allowed = 2 * token + chunk_time;
+    const auto over = sorted.end() - std::upper_bound(sorted.begin(), sorted.end(), allowed);
     std::printf(
-        "beside the prompt: a token every %.1f ms, longest wait of any stream %.1f ms; "
-        "allowed %.1f ms\n",
-        median(beside.all), beside.longest, 2 * token + chunk_time);
+        "beside the prompt: a token every %.1f ms, 99 of 100 within %.1f ms, longest wait of any "
+        "stream %.1f ms; allowed %.1f ms, which %td of %zu exceed\n",
+        median(beside.all), sorted[sorted.size() * 99 / 100], beside.longest, allowed, over,
+        sorted.size());
 }
 
 int run(int argc, char** argv) {

@@ -741,7 +741,7 @@ SIPO_API sipo_status sipo_cache_clear(sipo_cache* cache);
  * which they came. Callbacks of the options (progress, log probabilities) are called on the
  * scheduler's thread and must be quick. */
 
-/* Options of a scheduler; defaults: all processors, 64 sessions, a queue of 1024, a budget of 256
+/* Options of a scheduler; defaults: all processors, 64 sessions, a queue of 1024, a budget of 128
  * tokens, no cache. Since 0.1. */
 SIPO_API sipo_status sipo_scheduler_options_create(const sipo_model* model,
                                                    sipo_scheduler_options** options);

@@ -1113,7 +1113,7 @@ inline long long token_hash(const std::vector<std::int32_t>& ids) {
     return static_cast<long long>(hash);
 }
 
-/* Options of a Scheduler. Defaults: all processors, 64 sessions, a queue of 1024, a budget of 256
+/* Options of a Scheduler. Defaults: all processors, 64 sessions, a queue of 1024, a budget of 128
  * tokens, no cache. Since 0.1. */
 class SchedulerOptions {
 public:
