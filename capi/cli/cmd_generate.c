@@ -31,6 +31,9 @@ typedef struct {
     int64_t repetition_window;
     int64_t seed;
     int ignore_end;
+    const char* stop; /* or NULL, as the next two */
+    const char* load_state;
+    const char* save_state;
     SessionFlags session;
 } GenerateArguments;
 
@@ -65,8 +68,7 @@ static int keep_text(Sink* sink, const char* text, size_t length) {
 
 static int on_token(void* user, int32_t token, const char* text, size_t length) {
     Sink* sink = user;
-    (void)token;
-    ++sink->tokens;
+    if (token >= 0) ++sink->tokens;
     if (sink->keep) {
         sink->failed = !keep_text(sink, text, length);
     } else if (fwrite(text, 1, length, stdout) != length || fflush(stdout) != 0) {
@@ -93,12 +95,19 @@ static sipo_status set_sampling(const GenerateArguments* arguments,
     if (status == SIPO_OK) {
         status = sipo_sampling_options_set_ignore_end_of_text(options, arguments->ignore_end);
     }
+    if (status == SIPO_OK && arguments->stop != NULL) {
+        status = sipo_sampling_options_add_stop(options, arguments->stop, strlen(arguments->stop));
+    }
+    if (status == SIPO_OK) {
+        status = sipo_sampling_options_set_resume(options, arguments->load_state != NULL);
+    }
     return status;
 }
 
 static int read_prompt(const char* command, const GenerateArguments* arguments,
                        const sipo_model* model, Tokens* tokens) {
     const char* path = arguments->standard_input != NULL ? "-" : arguments->prompt_file;
+    if (path == NULL && arguments->prompt == NULL) return exit_ok; /* a state goes on without one */
     const int code = path != NULL ? tokens_from_text_file(command, model, path, tokens)
                                   : tokens_from_text(command, model, arguments->prompt,
                                                      strlen(arguments->prompt), tokens);
@@ -114,15 +123,22 @@ static void print_statistics(const Timing* timing, const Sink* sink) {
             clock_rate((double)sink->tokens, timing->decode_seconds));
 }
 
-static void print_json(const GenerateArguments* arguments, const Timing* timing, const Sink* sink) {
+static const char* finish_of(const sipo_session* session) {
+    double finish = SIPO_FINISH_NONE;
+    (void)sipo_session_get_statistic(session, SIPO_SESSION_FINISH, &finish);
+    switch ((int32_t)finish) {
+        case SIPO_FINISH_END_OF_TEXT: return "end_of_text";
+        case SIPO_FINISH_STOP_SEQUENCE: return "stop_sequence";
+        case SIPO_FINISH_TOKEN_LIMIT: return "max_tokens";
+        default: return "interrupt";
+    }
+}
+
+static void print_json(const sipo_session* session, const Timing* timing, const Sink* sink) {
     Json json = {.out = stdout};
-    const int at_limit = sink->tokens == (size_t)arguments->max_tokens;
     json_begin_object(&json, NULL);
     json_text(&json, "text", sink->text == NULL ? "" : sink->text, sink->length);
-    json_string(&json, "stopped_by",
-                interrupted() ? "interrupt"
-                : at_limit    ? "max_tokens"
-                              : "end_of_text");
+    json_string(&json, "stopped_by", interrupted() ? "interrupt" : finish_of(session));
     json_count(&json, "prompt_tokens", timing->prompt_tokens);
     json_real(&json, "prefill_tokens_per_second",
               clock_rate((double)timing->prompt_tokens, timing->prefill_seconds));
@@ -148,7 +164,7 @@ static int generate(const Command* command, const GenerateArguments* arguments,
     timing->decode_seconds = clock_seconds() - start;
     sipo_sampling_options_free(options);
     if (status == SIPO_OK || status == SIPO_CANCELLED) {
-        if (command->json) print_json(arguments, timing, &sink);
+        if (command->json) print_json(session, timing, &sink);
         if (!command->json) putchar('\n');
         fflush(stdout); /* before the statistics */
         if (!args_silent(command)) print_statistics(timing, &sink);
@@ -174,7 +190,10 @@ static int run(const Command* command, const GenerateArguments* arguments) {
         code = session_open(command, &arguments->session, arguments->session.context, model,
                             &progress, &session);
     }
-    if (code == exit_ok) {
+    if (code == exit_ok && arguments->load_state != NULL) {
+        code = report_status(command->name, sipo_session_load(session, arguments->load_state));
+    }
+    if (code == exit_ok && prompt.count > 0) {
         timing.prompt_tokens = prompt.count;
         const double start = clock_seconds();
         const sipo_status status = sipo_session_prefill(session, prompt.ids, prompt.count);
@@ -183,6 +202,10 @@ static int run(const Command* command, const GenerateArguments* arguments) {
         code = report_status(command->name, status);
     }
     if (code == exit_ok) code = generate(command, arguments, session, &timing);
+    if (code == exit_ok && arguments->save_state != NULL) {
+        code =
+            report_status(command->name, sipo_session_save(session, arguments->save_state, NULL));
+    }
     sipo_session_free(session);
     tokens_free(&prompt);
     sipo_model_free(model);
@@ -197,7 +220,7 @@ static int check_prompt(const char* command, const GenerateArguments* arguments)
     }
     const int given =
         (arguments->prompt != NULL) + (arguments->prompt_file != NULL) + (input != NULL);
-    if (given == 1) return exit_ok;
+    if (given == 1 || (given == 0 && arguments->load_state != NULL)) return exit_ok;
     return report_usage(command, "give one of --prompt TEXT, --prompt-file FILE and -");
 }
 
@@ -221,6 +244,12 @@ int cmd_generate(int argc, char** argv) {
                        "tokens that it looks back"),
         option_integer("seed", &a.seed, 0, INT64_MAX, "the same seed gives the same text"),
         option_flag("ignore-eos", &a.ignore_end, "go on past the end of text"),
+        option_text("stop", "TEXT", &a.stop, "end where this text would come"),
+        option_text("load-state", "FILE", &a.load_state,
+                    "start where the session was whose state is in this file; then a prompt is "
+                    "optional"),
+        option_text("save-state", "FILE", &a.save_state,
+                    "keep where the session stands at the end, for --load-state"),
     };
     Command command = {
         .name = "generate",
@@ -231,7 +260,9 @@ int cmd_generate(int argc, char** argv) {
             "model was trained with.",
         .example =
             "  sipo generate mamba.sipo --prompt 'Once upon a time' --temperature 0.8\n"
-            "  sipo generate mamba.sipo --prompt-file book.txt --context longmamba",
+            "  sipo generate mamba.sipo --prompt-file book.txt --context longmamba\n"
+            "  sipo generate mamba.sipo --prompt-file book.txt --save-state book.state\n"
+            "  sipo generate mamba.sipo --load-state book.state --prompt 'Who is Ishmael?'",
         .positionals = {{"MODEL", 0, &a.model}, {"-", 1, &a.standard_input}},
         .positional_count = 2,
         .groups = {{"Generation", options, COUNT_OF(options)}, session_flags_group(&a.session)},

@@ -2,14 +2,20 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
+#include <vector>
 
+#include "arguments.hpp"
 #include "base/error.hpp"
 #include "import/import_checkpoint.hpp"
 #include "session/calibrate.hpp"
 #include "session/open_model.hpp"
+#include "session/prefix_cache.hpp"
+#include "session/scheduler.hpp"
 #include "session/session.hpp"
 #include "sipo/sipo.h"
+#include "status.hpp"
 
 struct sipo_model_options {
     sipo::OpenOptions options;
@@ -25,10 +31,44 @@ struct sipo_session_options {
 };
 
 struct sipo_session {
-    sipo_session(std::shared_ptr<const sipo::OpenModel> model, const sipo::SessionOptions& options)
-        : session(std::move(model), options) {}
-    sipo::Session session;
+    explicit sipo_session(std::unique_ptr<sipo::Session> made) : session(std::move(made)) {}
+    std::unique_ptr<sipo::Session> session;  // never null
     mutable std::atomic<bool> busy{false};
+};
+
+struct sipo_workers {
+    std::shared_ptr<const sipo::OpenModel> model;  // outlives the machinery
+    std::shared_ptr<sipo::Machinery> machinery;
+};
+
+struct sipo_snapshot_options {
+    sipo::Encoding encoding = sipo::Encoding::raw;
+    sipo::Flush flush = sipo::Flush::to_device;
+};
+
+struct sipo_cache_options {
+    sipo::PrefixCacheOptions options;
+};
+
+struct sipo_cache {
+    std::shared_ptr<sipo::PrefixCache> cache;
+};
+
+struct sipo_scheduler_options {
+    std::shared_ptr<const sipo::OpenModel> model;
+    sipo::SchedulerOptions options;
+};
+
+struct sipo_scheduler {
+    std::unique_ptr<sipo::Scheduler> scheduler;
+};
+
+struct sipo_request {
+    std::shared_ptr<sipo::Request> request;
+};
+
+struct sipo_snapshot {
+    std::vector<std::byte> bytes;
 };
 
 struct sipo_sampling_options {
@@ -65,6 +105,16 @@ public:
 private:
     const sipo_session& session_;
 };
+
+// Runs fn(session) while no other call does.
+template <typename Handle, typename Fn>
+sipo_status with_session(Handle* handle, const Fn& fn) noexcept {
+    return guarded([&] {
+        auto& target = require(handle, "session");
+        const SessionUse use(target);
+        fn(*target.session);
+    });
+}
 
 // Makes a handle and hands it to the caller last, when nothing can fail any more.
 template <typename Handle, typename... Parts>

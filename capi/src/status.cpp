@@ -16,6 +16,8 @@ static_assert(same(Code::invalid_argument, SIPO_INVALID_ARGUMENT));
 static_assert(same(Code::out_of_range, SIPO_OUT_OF_RANGE));
 static_assert(same(Code::invalid_state, SIPO_INVALID_STATE));
 static_assert(same(Code::buffer_too_small, SIPO_BUFFER_TOO_SMALL));
+static_assert(same(Code::busy, SIPO_BUSY));
+static_assert(same(Code::timed_out, SIPO_TIMED_OUT));
 static_assert(same(Code::not_found, SIPO_NOT_FOUND));
 static_assert(same(Code::io_error, SIPO_IO_ERROR));
 static_assert(same(Code::corrupt_file, SIPO_CORRUPT_FILE));
@@ -78,6 +80,8 @@ const char* sipo_status_name(sipo_status status) {
         case SIPO_OUT_OF_RANGE: return "SIPO_OUT_OF_RANGE";
         case SIPO_INVALID_STATE: return "SIPO_INVALID_STATE";
         case SIPO_BUFFER_TOO_SMALL: return "SIPO_BUFFER_TOO_SMALL";
+        case SIPO_BUSY: return "SIPO_BUSY";
+        case SIPO_TIMED_OUT: return "SIPO_TIMED_OUT";
         case SIPO_NOT_FOUND: return "SIPO_NOT_FOUND";
         case SIPO_IO_ERROR: return "SIPO_IO_ERROR";
         case SIPO_CORRUPT_FILE: return "SIPO_CORRUPT_FILE";

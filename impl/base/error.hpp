@@ -15,6 +15,8 @@ enum class Code : std::int32_t {
     out_of_range = 110,
     invalid_state = 120,
     buffer_too_small = 130,
+    busy = 140,
+    timed_out = 150,
     not_found = 200,
     io_error = 210,
     corrupt_file = 300,

@@ -84,6 +84,17 @@ fs::path temporary_name() {
     return text.data();
 }
 
+std::string path_in_proc(const Descriptor& file) { return join("/proc/self/fd/", file.get()); }
+
+// 0 or an error number.
+int link_to(const Descriptor& file, const fs::path& name) {
+    const std::string from = path_in_proc(file);
+    const int result = retry([&] {
+        return ::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW);
+    });
+    return result == 0 ? 0 : errno;
+}
+
 void sync_directory(const fs::path& directory) {
     const Descriptor handle(
         retry([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
@@ -162,12 +173,26 @@ AtomicFile::AtomicFile(const fs::path& path) : target_(follow_links(path)) {
         fail(Code::io_error, "cannot replace ", target_.string(), ": it is ",
              kind_of(replaced.st_mode));
     }
-    create_temporary();
+    if (!create_nameless()) create_temporary();
     if (exists) final_mode_ = replaced.st_mode & permission_bits;
 }
 
 AtomicFile::~AtomicFile() {
     if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+// A nameless file vanishes with the process. It gets its name through /proc.
+bool AtomicFile::create_nameless() {
+    const fs::path directory = directory_of(target_);
+    file_ = Descriptor(
+        retry([&] { return ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666); }));
+    if (file_.get() < 0) return false;
+    if (::access(path_in_proc(file_).c_str(), F_OK) != 0) {
+        file_.reset();
+        return false;
+    }
+    final_mode_ = status_of(file_, target_).st_mode & permission_bits;
+    return true;
 }
 
 void AtomicFile::create_temporary() {
@@ -220,16 +245,40 @@ void AtomicFile::patch(std::uint64_t offset, std::span<const std::byte> bytes) {
     }
 }
 
-void AtomicFile::commit() {
-    if (temporary_.empty()) fail(Code::invalid_state, target_.string(), " was committed before");
+void AtomicFile::commit(Flush flush) {
+    if (file_.get() < 0) fail(Code::invalid_state, target_.string(), " was committed before");
     if (fchmod(file_.get(), final_mode_) != 0) fail_with_errno("set the mode of", target_, errno);
-    if (retry([&] { return fsync(file_.get()); }) != 0) fail_with_errno("flush", target_, errno);
+    if (flush == Flush::to_device && retry([&] { return fsync(file_.get()); }) != 0) {
+        fail_with_errno("flush", target_, errno);
+    }
+    put_in_place();
+    file_.reset();
+    if (flush == Flush::to_device) sync_directory(directory_of(target_));
+}
+
+void AtomicFile::put_in_place() {
+    if (temporary_.empty()) {
+        const int error = link_to(file_, target_);
+        if (error == 0) return;
+        if (error != EEXIST) fail_with_errno("name", target_, error);
+        name_temporary();
+    }
     if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
         fail_with_errno("replace", target_, errno);
     }
     temporary_.clear();
-    file_.reset();
-    sync_directory(directory_of(target_));
+}
+
+// A link cannot replace a file, a rename can: the file needs a name for a moment.
+void AtomicFile::name_temporary() {
+    constexpr int attempts = 16;
+    int error = EEXIST;
+    for (int i = 0; i < attempts && error == EEXIST; ++i) {
+        const fs::path name = directory_of(target_) / temporary_name();
+        error = link_to(file_, name);
+        if (error == 0) temporary_ = name;
+    }
+    if (error != 0) fail_with_errno("create a file beside", target_, error);
 }
 
 }  // namespace sipo

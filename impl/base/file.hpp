@@ -57,9 +57,15 @@ private:
 // Reads a whole file that may hold at most `limit` bytes; a larger one is Code::unsupported.
 [[nodiscard]] std::string read_text_file(const std::filesystem::path& path, std::size_t limit);
 
-// Writes a file that appears under its name complete, or not at all: the bytes go to a temporary
-// file in the same directory, which commit() puts in place. Without commit() the old file stays
-// untouched. A symbolic link is followed, so that the file it points to is the one replaced.
+// What commit() waits for: a power cut can undo what has only reached the system. Either way the
+// file is there for every process once commit() returns, whatever becomes of this one.
+enum class Flush : std::uint8_t { to_device, to_system };
+
+// Writes a file that appears under its name complete, or not at all: the bytes go to a file without
+// a name in the same directory (where the file system cannot do that, to ".sipo-*.tmp"), which
+// commit() puts in place. Without commit() the old file stays untouched, and a process that is
+// killed leaves nothing behind. A symbolic link is followed, so that the file it points to is the
+// one replaced.
 class AtomicFile {
 public:
     explicit AtomicFile(const std::filesystem::path& path);
@@ -73,14 +79,17 @@ public:
     [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
     // Overwrites bytes that write() has already put down.
     void patch(std::uint64_t offset, std::span<const std::byte> bytes);
-    // Flushes to the device, renames into place and flushes the directory. The last call made.
-    void commit();
+    // Flushes, puts the file in place and flushes the directory. The last call made.
+    void commit(Flush flush = Flush::to_device);
 
 private:
+    [[nodiscard]] bool create_nameless();
     void create_temporary();
+    void name_temporary();
+    void put_in_place();
 
     std::filesystem::path target_;
-    std::filesystem::path temporary_;
+    std::filesystem::path temporary_;  // empty while the file has no name
     Descriptor file_;
     mode_t final_mode_ = 0;
     std::uint64_t position_ = 0;

@@ -33,6 +33,9 @@ public:
         }
     }
 
+    // SplitMix64(state()) goes on with the same numbers.
+    [[nodiscard]] std::uint64_t state() const { return state_; }
+
 private:
     std::uint64_t state_;
 };

@@ -1,13 +1,11 @@
 #include "base/thread_pool.hpp"
 
-#include <pthread.h>
-
-#include <csignal>
 #include <limits>
 #include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/signals.hpp"
 
 namespace sipo {
 namespace {
@@ -29,22 +27,6 @@ void relax_cpu() {
     asm volatile("yield");
 #endif
 }
-
-// Signals belong to the host's threads.
-class AllSignalsBlocked {
-public:
-    AllSignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_BLOCK, &all, &before_);
-    }
-    ~AllSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    AllSignalsBlocked(const AllSignalsBlocked&) = delete;
-    AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
-
-private:
-    sigset_t before_{};
-};
 
 }  // namespace
 

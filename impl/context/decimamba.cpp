@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.hpp"
+
 namespace sipo::context {
 
 std::int64_t decimated_length(std::int64_t length, std::int64_t step, const Options& options,
@@ -18,15 +20,26 @@ std::int64_t decimated_length(std::int64_t length, std::int64_t step, const Opti
     return std::min(static_cast<std::int64_t>(kept), candidates);
 }
 
+namespace {
+
+std::int64_t capacity_of(const Request& request) {
+    return request.options.decimation_capacity.value_or(request.architecture.training_length);
+}
+
+std::vector<std::int32_t> scope_of(const Request& request) {
+    return layer_scope(request.options,
+                       {static_cast<std::int32_t>(request.architecture.n_layers / 2)});
+}
+
+}  // namespace
+
 Plan plan_decimamba(const Request& request) {
-    const Architecture& arch = request.architecture;
     const Options& options = request.options;
-    Plan plan(static_cast<std::size_t>(arch.n_layers));
-    const std::int64_t capacity = options.decimation_capacity.value_or(arch.training_length);
-    const auto middle = static_cast<std::int32_t>(arch.n_layers / 2);
+    Plan plan(static_cast<std::size_t>(request.architecture.n_layers));
+    const std::int64_t capacity = capacity_of(request);
     std::int64_t length = request.tokens;
     std::int64_t step = 0;
-    for (const std::int32_t layer : layer_scope(options, {middle})) {
+    for (const std::int32_t layer : scope_of(request)) {
         const std::int64_t kept = decimated_length(length, step++, options, capacity);
         if (kept >= length - options.protected_tail) continue;
         LayerPlan& wish = plan[static_cast<std::size_t>(layer)];
@@ -35,6 +48,14 @@ Plan plan_decimamba(const Request& request) {
         length = kept + options.protected_tail;
     }
     return plan;
+}
+
+std::string describe_decimamba(const Request& request) {
+    const Options& options = request.options;
+    return join("decimamba, rate ", text_of(options.decimation_rate), ", capacity ",
+                capacity_of(request), ", minimum ", options.decimation_min_tokens,
+                ", protected tail ", options.protected_tail, ", layers ",
+                text_of(scope_of(request)));
 }
 
 }  // namespace sipo::context

@@ -12,5 +12,6 @@ namespace sipo::context {
                                             const Options& options, std::int64_t capacity);
 
 [[nodiscard]] Plan plan_decimamba(const Request& request);
+[[nodiscard]] std::string describe_decimamba(const Request& request);
 
 }  // namespace sipo::context

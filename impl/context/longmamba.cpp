@@ -1,10 +1,13 @@
 #include "context/longmamba.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
+#include "base/error.hpp"
 #include "base/random.hpp"
+#include "format/layout.hpp"
 
 namespace sipo::context {
 namespace {
@@ -32,6 +35,15 @@ std::vector<bool> random_channels(std::size_t channels, std::size_t count, std::
         chosen[order[i]] = true;
     }
     return chosen;
+}
+
+// Of what a calibration measured, whatever its name.
+std::uint64_t fingerprint_of(const CalibrationProfile& profile) {
+    const std::array parts{static_cast<std::uint64_t>(profile.training_length),
+                           checksum_of(std::as_bytes(std::span(profile.lengths))),
+                           checksum_of(std::as_bytes(std::span(profile.log_decay))),
+                           checksum_of(std::as_bytes(std::span(profile.threshold_table)))};
+    return checksum_of(std::as_bytes(std::span(parts)));
 }
 
 std::vector<bool> filtered_channels(std::span<const float> log_decay, const Options& options,
@@ -88,6 +100,16 @@ Plan plan_longmamba(const Request& request) {
         }
     }
     return plan;
+}
+
+std::string describe_longmamba(const Request& request) {
+    const Options& options = request.options;
+    const std::vector<std::int32_t> scope = layer_scope(options, all_layers(request.architecture));
+    const bool random = options.filtered_channels == Channels::random;
+    return join("longmamba, threshold ", text_of(options.global_channel_threshold), ", channels ",
+                static_cast<std::int32_t>(options.filtered_channels), ", seed ",
+                random ? options.channel_seed : 0, ", expected tokens ", options.expected_tokens,
+                ", calibration ", fingerprint_of(*request.profile), ", layers ", text_of(scope));
 }
 
 }  // namespace sipo::context

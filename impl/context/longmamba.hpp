@@ -13,5 +13,6 @@ namespace sipo::context {
                                  std::span<const float> table, std::int64_t total_tokens);
 
 [[nodiscard]] Plan plan_longmamba(const Request& request);
+[[nodiscard]] std::string describe_longmamba(const Request& request);
 
 }  // namespace sipo::context

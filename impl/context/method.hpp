@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -57,11 +58,20 @@ struct LayerPlan {
 
 using Plan = std::vector<LayerPlan>;  // one a layer
 
+// Whether a layer of the plan drops tokens. Then what a prefill leaves depends on the whole prompt.
+[[nodiscard]] bool drops_tokens(const Plan& plan);
+// Equal for equal plans. Two prompts of the same plan that drops no tokens leave the same state
+// after tokens that they share, bit for bit; nothing else is promised.
+[[nodiscard]] std::uint64_t key_of(const Plan& plan);
+
 struct MethodEntry {
     Method method;
     std::string_view name;
     bool needs_profile;
     Plan (*plan)(const Request& request);
+    // The options that the method reads, on one line: sessions whose descriptions differ may not
+    // go on with each other's state. Ignores tokens and position.
+    std::string (*describe)(const Request& request);
 };
 
 [[nodiscard]] std::span<const MethodEntry> methods();
@@ -72,5 +82,9 @@ struct MethodEntry {
 [[nodiscard]] std::vector<std::int32_t> layer_scope(const Options& options,
                                                     const std::vector<std::int32_t>& standard);
 [[nodiscard]] std::vector<std::int32_t> all_layers(const Architecture& architecture);
+
+// For descriptions: "4, 5", and the shortest decimal that reads back as the same number.
+[[nodiscard]] std::string text_of(std::span<const std::int32_t> layers);
+[[nodiscard]] std::string text_of(double value);
 
 }  // namespace sipo::context

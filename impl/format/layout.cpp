@@ -13,11 +13,26 @@ namespace {
 
 // A byte above 127, a CR LF pair and a lone LF: a transfer that strips the eighth bit, re-encodes
 // text or rewrites line ends does not leave them alone.
-constexpr std::array<unsigned char, 8> magic = {0x89, 'S', 'I', 'P', 'O', '\r', '\n', '\n'};
+using Magic = std::array<unsigned char, 8>;
+constexpr Magic model_magic = {0x89, 'S', 'I', 'P', 'O', '\r', '\n', '\n'};
+constexpr Magic snapshot_magic = {0x89, 'S', 'I', 'P', 'S', '\r', '\n', '\n'};
+
+constexpr const Magic& magic_of(FileKind kind) {
+    return kind == FileKind::model ? model_magic : snapshot_magic;
+}
+
+constexpr const char* name_of(FileKind kind) {
+    return kind == FileKind::model ? "a .sipo file" : "a snapshot of a session";
+}
+
+constexpr const char* advice_of(FileKind kind) {
+    return kind == FileKind::model ? "update the library or import the checkpoint again"
+                                   : "update the library or read the prompt again";
+}
 
 // Byte for byte as it lies in the file.
 struct StoredPrelude {
-    std::array<unsigned char, 8> magic;
+    Magic magic;
     std::uint32_t major;
     std::uint32_t minor;
     std::uint64_t header_offset;
@@ -32,10 +47,11 @@ std::uint64_t own_checksum(const StoredPrelude& prelude) {
     return XXH3_64bits(&prelude, offsetof(StoredPrelude, checksum));
 }
 
-void check_magic(std::span<const std::byte> file, const std::string& source) {
+void check_magic(std::span<const std::byte> file, const std::string& source, FileKind kind) {
+    const Magic& magic = magic_of(kind);
     if (file.size() >= magic.size() && std::memcmp(file.data(), magic.data(), magic.size()) == 0)
         return;
-    constexpr std::string_view name = "SIPO";
+    const std::string_view name = kind == FileKind::model ? "SIPO" : "SIPS";
     const auto start = file.first(std::min<std::size_t>(file.size(), magic.size()));
     const bool named = std::search(start.begin(), start.end(), name.begin(), name.end(),
                                    [](std::byte byte, char letter) {
@@ -45,7 +61,7 @@ void check_magic(std::span<const std::byte> file, const std::string& source) {
         fail(Code::corrupt_file, source,
              ": the first bytes are damaged, as by a transfer in text mode");
     }
-    fail(Code::corrupt_file, source, " is not a .sipo file");
+    fail(Code::corrupt_file, source, " is not ", name_of(kind));
 }
 
 }  // namespace
@@ -54,9 +70,9 @@ std::uint64_t checksum_of(std::span<const std::byte> bytes) {
     return XXH3_64bits(bytes.data(), bytes.size());
 }
 
-std::array<std::byte, prelude_bytes> encode_prelude(const Prelude& prelude) {
+std::array<std::byte, prelude_bytes> encode_prelude(const Prelude& prelude, FileKind kind) {
     StoredPrelude stored{};
-    stored.magic = magic;
+    stored.magic = magic_of(kind);
     stored.major = prelude.major;
     stored.minor = prelude.minor;
     stored.header_offset = prelude.header_offset;
@@ -66,8 +82,8 @@ std::array<std::byte, prelude_bytes> encode_prelude(const Prelude& prelude) {
     return std::bit_cast<std::array<std::byte, prelude_bytes>>(stored);
 }
 
-Prelude decode_prelude(std::span<const std::byte> file, const std::string& source) {
-    check_magic(file, source);
+Prelude decode_prelude(std::span<const std::byte> file, const std::string& source, FileKind kind) {
+    check_magic(file, source, kind);
     if (file.size() < prelude_bytes) {
         fail(Code::corrupt_file, source, " is cut short: ", file.size(), " bytes");
     }
@@ -79,8 +95,7 @@ Prelude decode_prelude(std::span<const std::byte> file, const std::string& sourc
     }
     if (stored.major != format_major) {
         fail(Code::unsupported, source, " has format version ", stored.major, ".", stored.minor,
-             "; this version of the library reads ", format_major,
-             ".x: update the library or import the checkpoint again");
+             "; this version of the library reads ", format_major, ".x: ", advice_of(kind));
     }
     const bool aligned = stored.header_offset % payload_alignment == 0;
     if (!aligned || stored.header_offset < prelude_bytes || stored.header_offset > file.size() ||

@@ -40,10 +40,15 @@ struct Prelude {
     std::uint64_t header_checksum = 0;
 };
 
-[[nodiscard]] std::array<std::byte, prelude_bytes> encode_prelude(const Prelude& prelude);
+// The kinds of files of this layout.
+enum class FileKind : std::uint8_t { model, snapshot };
+
+[[nodiscard]] std::array<std::byte, prelude_bytes> encode_prelude(const Prelude& prelude,
+                                                                  FileKind kind = FileKind::model);
 
 // Checks magic, checksum, version, and that the header lies inside `file`.
-[[nodiscard]] Prelude decode_prelude(std::span<const std::byte> file, const std::string& source);
+[[nodiscard]] Prelude decode_prelude(std::span<const std::byte> file, const std::string& source,
+                                     FileKind kind = FileKind::model);
 
 // XXH3-64.
 [[nodiscard]] std::uint64_t checksum_of(std::span<const std::byte> bytes);

@@ -57,31 +57,6 @@ float delta_bias(SplitMix64& random) {
     return static_cast<float>(delta + std::log(-std::expm1(-delta)));
 }
 
-// A byte-level tokenizer without merges: every byte is a token.
-std::string byte_tokenizer() {
-    nlohmann::json vocab = nlohmann::json::object();
-    int next_shifted = 256;
-    for (int byte = 0; byte < 256; ++byte) {
-        const bool printable = (byte > 32 && byte < 127) || (byte > 160 && byte != 173);
-        const int point = printable ? byte : next_shifted++;
-        std::string text;
-        if (point < 128) {
-            text = {static_cast<char>(point)};
-        } else {
-            text = {static_cast<char>(0xc0 | point >> 6), static_cast<char>(0x80 | (point & 63))};
-        }
-        vocab[text] = byte;
-    }
-    const nlohmann::json tokenizer = {
-        {"version", "1.0"},
-        {"added_tokens", nlohmann::json::array()},
-        {"normalizer", nullptr},
-        {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
-        {"decoder", {{"type", "ByteLevel"}}},
-        {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", nlohmann::json::array()}}}};
-    return tokenizer.dump();
-}
-
 // Calls fn(first, last) for parts of 0 .. count - 1 on all threads.
 template <typename Fn>
 void for_parts(ThreadPool& pool, std::size_t count, const Fn& fn) {
@@ -115,6 +90,30 @@ std::vector<std::byte> encode(std::span<const float> values, DType type, ThreadP
 }
 
 }  // namespace
+
+std::string byte_tokenizer() {
+    nlohmann::json vocab = nlohmann::json::object();
+    int next_shifted = 256;
+    for (int byte = 0; byte < 256; ++byte) {
+        const bool printable = (byte > 32 && byte < 127) || (byte > 160 && byte != 173);
+        const int point = printable ? byte : next_shifted++;
+        std::string text;
+        if (point < 128) {
+            text = {static_cast<char>(point)};
+        } else {
+            text = {static_cast<char>(0xc0 | point >> 6), static_cast<char>(0x80 | (point & 63))};
+        }
+        vocab[text] = byte;
+    }
+    const nlohmann::json tokenizer = {
+        {"version", "1.0"},
+        {"added_tokens", nlohmann::json::array()},
+        {"normalizer", nullptr},
+        {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
+        {"decoder", {{"type", "ByteLevel"}}},
+        {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", nlohmann::json::array()}}}};
+    return tokenizer.dump();
+}
 
 Architecture preset_architecture(std::string_view name) {
     const Preset& preset = find_preset(name);

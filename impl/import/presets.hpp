@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +23,9 @@ namespace sipo {
 [[nodiscard]] std::vector<float> random_tensor(const TensorSpec& spec,
                                                const Architecture& architecture, std::uint64_t seed,
                                                ThreadPool& pool);
+
+// The tokenizer.json of one token for each byte.
+[[nodiscard]] std::string byte_tokenizer();
 
 // Writes a container in the preset's shape with random weights and a tokenizer of the 256 bytes.
 void write_preset(std::string_view preset, const std::filesystem::path& out,

@@ -12,6 +12,13 @@ namespace sipo {
 
 class Workspace {
 public:
+    // What a workspace of that capacity holds.
+    [[nodiscard]] static std::int64_t floats(const Architecture& arch, std::int64_t capacity) {
+        return capacity * (arch.d_model + arch.in_proj_rows() + arch.conv_channels() +
+                           std::max<std::int64_t>(arch.dt_rank, 1) + 2 * arch.d_state +
+                           arch.delta_channels() + arch.d_inner);
+    }
+
     // `activations`: the precision that suffices between the products; Δ of Mamba-2, a few heads
     // wide, is always f32.
     Workspace(backend::Stream& stream, const Architecture& arch, std::int64_t capacity,

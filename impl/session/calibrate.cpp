@@ -6,7 +6,8 @@
 #include "base/checked.hpp"
 #include "base/cpu_count.hpp"
 #include "context/calibration.hpp"
-#include "session/prefill.hpp"
+#include "session/machinery.hpp"
+#include "session/recurrent_state.hpp"
 
 namespace sipo {
 namespace {
@@ -22,7 +23,8 @@ public:
           options_(options),
           length_(length),
           total_(static_cast<std::uint64_t>(sequences * model.architecture().n_layers)),
-          machinery_(model_, resolve_threads(options.threads), length),
+          machinery_(model_, resolve_threads(options.threads)),
+          state_(*machinery_.stream, model.architecture()),
           pool_(resolve_threads(options.threads)),
           calibration_(model.architecture(), length, sequences, options.clamp) {
         machinery_.reserve(length);
@@ -33,10 +35,10 @@ public:
     void add_sequence(std::span<const std::int32_t> ids) {
         backend::Stream& stream = *machinery_.stream;
         const View residual = View(*machinery_.residual).row_range(0, length_);
-        machinery_.state.clear(stream);
+        state_.clear(stream);
         stream.embed(model_.embedding(), ids, residual);
         for (std::int64_t layer = 0; layer < model_.architecture().n_layers; ++layer) {
-            const LayerState state = machinery_.state.layer(layer);
+            const LayerState state = state_.layer(layer);
             model_.block(layer).project(stream, residual, state.conv(), *machinery_.work);
             observe(layer);
             model_.block(layer).mix(stream, length_, {}, state.ssm(), residual, *machinery_.work);
@@ -61,6 +63,7 @@ private:
     std::uint64_t done_ = 0;
     std::uint64_t total_;
     Machinery machinery_;
+    RecurrentState state_;
     ThreadPool pool_;
     context::Calibration calibration_;
     std::vector<float> delta_;  // [length, delta channels]

@@ -3,11 +3,21 @@
 #include "backend/registry.hpp"
 #include "base/cpu_count.hpp"
 #include "base/error.hpp"
+#include "session/memory.hpp"
 
 namespace sipo {
+namespace {
+
+Container open_within(const std::filesystem::path& path, std::int64_t limit) {
+    Container container = Container::open(path);
+    check_memory("the model", model_memory(container), limit);
+    return container;
+}
+
+}  // namespace
 
 OpenModel::OpenModel(const std::filesystem::path& path, const OpenOptions& options)
-    : OpenModel(Container::open(path), options) {}
+    : OpenModel(open_within(path, options.memory_limit), options) {}
 
 // A vocabulary of 50,000 takes as long to read as the weights of 130 M parameters, so both go at
 // once.
@@ -26,6 +36,7 @@ OpenModel::OpenModel(const Container& container, const OpenOptions& options,
              resolve_threads(options.threads), options.progress),
       tokenizer_(tokenizer.get()),
       provenance_(container.provenance()),
+      fingerprint_(fingerprint_of(container.contents())),
       profile_names_(container.profile_names()),
       log_(options.log) {
     for (const std::string& name : profile_names_) {

@@ -1,9 +1,17 @@
 // An opened .sipo file: weights on a backend, tokenizer and calibration profiles. Immutable and
 // shared by the sessions made from it.
 //
-// This folder turns a model into sequences: open_model (what sessions share), recurrent_state,
-// prefill (the pipeline over chunks and segments), session (one sequence), sampler, calibrate. It
-// asks impl/context what a method wants and calls impl/model; capi/ is its only user.
+// This folder turns a model into sequences. It asks impl/context what a method wants and calls
+// impl/model; capi/ is its only user.
+//   open_model, machinery       what sessions share: weights; threads and working memory
+//   recurrent_state, session_state   what a sequence remembers
+//   prefill, prompt_run         the pipeline over chunks and segments; a prompt of a session
+//   generation, sampler, stop_matcher   from logits to tokens and text
+//   session, choose             one sequence, and the calls that make it read and write
+//   snapshot                    a session's state as bytes
+//   prefix_cache, state_directory    states after prefixes that were read before
+//   scheduler, request          many sequences fed from many threads
+//   memory, calibrate           what will be allocated; LongMamba's measurements
 #pragma once
 
 #include <filesystem>
@@ -19,6 +27,7 @@
 #include "base/progress.hpp"
 #include "format/calibration_profile.hpp"
 #include "format/contents.hpp"
+#include "format/fingerprint.hpp"
 #include "model/model.hpp"
 #include "tokenizer/tokenizer.hpp"
 
@@ -32,6 +41,7 @@ struct OpenOptions {
     int threads = 0;  // that load; 0: all there are
     ProgressFn progress;
     LogFn log;
+    std::int64_t memory_limit = 0;  // bytes; 0: none
 };
 
 class OpenModel {
@@ -42,6 +52,7 @@ public:
     [[nodiscard]] const Architecture& architecture() const { return model_.architecture(); }
     [[nodiscard]] const Tokenizer& tokenizer() const { return tokenizer_; }
     [[nodiscard]] const Provenance& provenance() const { return provenance_; }
+    [[nodiscard]] const Fingerprint& fingerprint() const { return fingerprint_; }
     [[nodiscard]] const std::vector<std::string>& profile_names() const { return profile_names_; }
     // Throws Code::not_found naming the profiles there are.
     [[nodiscard]] std::shared_ptr<const CalibrationProfile> profile(std::string_view name) const;
@@ -59,6 +70,7 @@ private:
     Model model_;
     Tokenizer tokenizer_;
     Provenance provenance_;
+    Fingerprint fingerprint_;
     std::vector<std::string> profile_names_;
     std::map<std::string, std::shared_ptr<const CalibrationProfile>, std::less<>> profiles_;
     LogFn log_;

@@ -1,7 +1,6 @@
 #include "session/prefill.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "base/error.hpp"
@@ -10,38 +9,9 @@ namespace sipo {
 
 using backend::View;
 
-Machinery::Machinery(const Model& of_model, int threads, std::int64_t chunk)
-    : model(of_model),
-      stream(of_model.backend().open_stream(threads)),
-      chunk_tokens(chunk > 0 ? chunk : of_model.backend().prefill_chunk_tokens()),
-      state(*stream, of_model.architecture()) {}
-
-void Machinery::reserve(std::int64_t tokens) {
-    if (work && work->capacity() >= tokens) return;
-    work.reset();
-    residual.reset();
-    const DType activations = model.weights_type() == DType::f32 ? DType::f32 : DType::bf16;
-    auto grown = std::make_unique<Workspace>(*stream, model.architecture(), tokens, activations);
-    residual = stream->allocate(tokens, model.architecture().d_model);
-    work = std::move(grown);
-}
-
-void Machinery::reserve_logits(std::int64_t rows) {
-    if (logits && logits->rows() >= rows) return;
-    logits.reset();
-    logits = stream->allocate(rows, model.architecture().vocab_size);
-}
-
-View Machinery::head(View hidden) {
-    const View normed = work->normed(hidden.rows);
-    const View out = View(*logits).row_range(0, hidden.rows);
-    stream->rms_norm(hidden, model.final_norm(), model.architecture().norm_eps, normed);
-    stream->multiply(normed, model.head(), out);
-    return out;
-}
-
-Prefill::Prefill(Machinery& machinery, const PrefillTask& task)
+Prefill::Prefill(Machinery& machinery, const RecurrentState& state, const PrefillTask& task)
     : m_(machinery),
+      state_(state),
       task_(task),
       filters_(task.plan.size()),
       length_(static_cast<std::int64_t>(task.ids.size())) {
@@ -53,30 +23,65 @@ Prefill::Prefill(Machinery& machinery, const PrefillTask& task)
 }
 
 void Prefill::run() {
-    const std::int64_t layers = m_.model.architecture().n_layers;
-    m_.reserve(std::min(length_, m_.chunk_tokens));
+    while (step(task_.chunk_tokens)) {
+    }
+}
+
+bool Prefill::step(std::int64_t limit) {
+    // Another session may have used the machinery since; its buffers only grow.
+    m_.reserve(std::min(length_, task_.chunk_tokens));
     m_.reserve_logits(std::min(task_.last, head_rows));
+    if (!begun_) begin();
+    const std::int64_t most = std::min(limit, task_.chunk_tokens);
+    const Chunk chunk{next_, std::min(most, length_ - next_)};
+    run_chunk(chunk);
+    next_ += chunk.count;
+    step_ = chunk.count;
+    return next_ < length_ || end_pass();
+}
+
+void Prefill::begin() {
+    begun_ = true;
     make_filters();
-    if (next_cut(0) < layers) make_decimation_buffers(next_cut(0));
-    for (std::int64_t first = 0;;) {
-        const std::int64_t cut = next_cut(first);
-        for_chunks([&](const Chunk& chunk) {
-            const View residual = open_chunk(chunk, first == 0);
-            run_layers(first, cut, residual);
-            if (cut < layers) {
-                score_chunk(cut, chunk, residual);
-            } else {
-                emit_logits(chunk, residual);
-            }
-        });
-        if (cut == layers) return;
-        decimate(cut);
-        first = cut + 1;
-        if (first == layers) {
-            for_chunks([&](const Chunk& chunk) { emit_logits(chunk, open_chunk(chunk, false)); });
-            return;
+    cut_ = next_cut(0);
+    if (cut_ < m_.model.architecture().n_layers) make_decimation_buffers(cut_);
+}
+
+void Prefill::run_chunk(const Chunk& chunk) {
+    if (pass_ == Pass::mix) {
+        mix_kept(cut_, chunk);
+    } else if (pass_ == Pass::head) {
+        emit_logits(chunk, open_chunk(chunk, false));
+    } else {
+        const View residual = open_chunk(chunk, first_ == 0);
+        run_layers(first_, cut_, residual);
+        if (cut_ < m_.model.architecture().n_layers) {
+            score_chunk(cut_, chunk, residual);
+        } else {
+            emit_logits(chunk, residual);
+            last_row_ = residual.row_range(chunk.count - 1, 1);
         }
     }
+}
+
+void Prefill::last_logits(std::span<float> values) {
+    m_.stream->download(m_.head(last_row_), values);
+}
+
+bool Prefill::end_pass() {
+    const std::int64_t layers = m_.model.architecture().n_layers;
+    if (pass_ == Pass::head || (pass_ == Pass::layers && cut_ == layers)) return false;
+    if (pass_ == Pass::layers) {
+        choose_tokens(cut_);
+        pass_ = Pass::mix;
+    } else {
+        note_kept();
+        first_ = cut_ + 1;
+        cut_ = next_cut(first_);
+        pass_ = first_ == layers ? Pass::head : Pass::layers;
+    }
+    next_ = 0;
+    return true;
 }
 
 std::int64_t Prefill::next_cut(std::int64_t layer) const {
@@ -100,16 +105,9 @@ void Prefill::make_decimation_buffers(std::int64_t first_cut) {
     const Architecture& arch = m_.model.architecture();
     full_residual_ = m_.stream->allocate(length_, arch.d_model);
     scores_ = m_.stream->allocate(1, length_);
-    gathered_ = m_.stream->allocate(m_.work->capacity(), arch.d_model);
-    const View like = m_.state.layer(first_cut).conv_state;
+    gathered_ = m_.stream->allocate(std::min(length_, task_.chunk_tokens), arch.d_model);
+    const View like = state_.layer(first_cut).conv_state;
     first_conv_state_ = m_.stream->allocate(like.rows, like.cols);
-}
-
-template <typename Fn>
-void Prefill::for_chunks(const Fn& fn) {
-    for (std::int64_t first = 0; first < length_; first += m_.chunk_tokens) {
-        fn(Chunk{first, std::min(m_.chunk_tokens, length_ - first)});
-    }
 }
 
 View Prefill::open_chunk(const Chunk& chunk, bool embed) {
@@ -126,7 +124,7 @@ View Prefill::open_chunk(const Chunk& chunk, bool embed) {
 void Prefill::run_layers(std::int64_t first, std::int64_t last, View residual) {
     for (std::int64_t layer = first; layer < last; ++layer) {
         check_cancelled();
-        const LayerState state = m_.state.layer(layer);
+        const LayerState state = state_.layer(layer);
         const Block& block = m_.model.block(layer);
         block.project(*m_.stream, residual, state.conv(), *m_.work);
         block.mix(*m_.stream, residual.rows, hook(layer), state.ssm(), residual, *m_.work);
@@ -137,53 +135,45 @@ void Prefill::run_layers(std::int64_t first, std::int64_t last, View residual) {
 void Prefill::score_chunk(std::int64_t layer, const Chunk& chunk, View residual) {
     check_cancelled();
     const View conv_state(*first_conv_state_);
-    if (chunk.first == 0) m_.stream->copy(m_.state.layer(layer).conv_state, conv_state);
+    if (chunk.first == 0) m_.stream->copy(state_.layer(layer).conv_state, conv_state);
     m_.model.block(layer).project(*m_.stream, residual, {&conv_state, 1}, *m_.work);
     m_.stream->token_scores(m_.work->delta(chunk.count),
                             View(*scores_).col_range(chunk.first, chunk.count));
 }
 
-void Prefill::decimate(std::int64_t layer) {
-    const std::vector<std::int64_t> kept = choose_tokens(layer);
-    std::int64_t position = 0;
-    for_chunks([&](const Chunk& chunk) {
-        check_cancelled();
-        const auto begin = kept.begin() + position;
-        const auto end = std::lower_bound(begin, kept.end(), chunk.first + chunk.count);
-        mix_kept(layer, chunk, std::span(begin, end), position);
-        position += end - begin;
-        advance(chunk.count);
-    });
-    length_ = position;
-    if (kept_) {
-        std::vector<std::int64_t> original(kept.size());
-        std::transform(kept.begin(), kept.end(), original.begin(),
-                       [&](std::int64_t i) { return (*kept_)[static_cast<std::size_t>(i)]; });
-        kept_ = std::move(original);
-    } else {
-        kept_ = kept;
-    }
-}
-
-std::vector<std::int64_t> Prefill::choose_tokens(std::int64_t layer) {
+void Prefill::choose_tokens(std::int64_t layer) {
     const context::LayerPlan& wish = task_.plan[static_cast<std::size_t>(layer)];
     const std::int64_t candidates = length_ - wish.protected_tail;
     const View scores = View(*scores_).col_range(0, candidates);
-    std::vector<std::int64_t> kept = m_.stream->select_top(scores, *wish.kept_tokens);
-    for (std::int64_t i = candidates; i < length_; ++i) kept.push_back(i);
-    return kept;
+    chosen_ = m_.stream->select_top(scores, *wish.kept_tokens);
+    for (std::int64_t i = candidates; i < length_; ++i) chosen_.push_back(i);
+    mixed_ = 0;
+}
+
+// The tokens that are left, as indices into the prompt.
+void Prefill::note_kept() {
+    length_ = mixed_;
+    if (!kept_) {
+        kept_ = std::move(chosen_);
+        return;
+    }
+    for (std::int64_t& index : chosen_) index = (*kept_)[static_cast<std::size_t>(index)];
+    kept_ = std::move(chosen_);
 }
 
 // The second pass of the layer over a chunk. The kept tokens' residuals move to the front of the
 // full residual stream, which this chunk and the ones before it no longer need.
-void Prefill::mix_kept(std::int64_t layer, const Chunk& chunk, std::span<const std::int64_t> kept,
-                       std::int64_t position) {
+void Prefill::mix_kept(std::int64_t layer, const Chunk& chunk) {
+    check_cancelled();
+    const auto begin = chosen_.begin() + mixed_;
+    const auto end = std::lower_bound(begin, chosen_.end(), chunk.first + chunk.count);
     const Block& block = m_.model.block(layer);
-    const LayerState state = m_.state.layer(layer);
+    const LayerState state = state_.layer(layer);
     const View residual = View(*full_residual_).row_range(chunk.first, chunk.count);
     block.project(*m_.stream, residual, state.conv(), *m_.work);
-    if (kept.empty()) return;
-    std::vector<std::int64_t> rows(kept.begin(), kept.end());
+    advance(chunk.count);
+    if (begin == end) return;
+    std::vector<std::int64_t> rows(begin, end);
     for (std::int64_t& row : rows) row -= chunk.first;
     const auto count = static_cast<std::int64_t>(rows.size());
     const View gathered = View(*gathered_).row_range(0, count);
@@ -191,7 +181,8 @@ void Prefill::mix_kept(std::int64_t layer, const Chunk& chunk, std::span<const s
     LayerHook wish = hook(layer);
     wish.rows = &rows;
     block.mix(*m_.stream, chunk.count, wish, state.ssm(), gathered, *m_.work);
-    m_.stream->copy(gathered, View(*full_residual_).row_range(position, count));
+    m_.stream->copy(gathered, View(*full_residual_).row_range(mixed_, count));
+    mixed_ += count;
 }
 
 // Final norm and head for those rows of the chunk that are wanted.
@@ -214,8 +205,10 @@ LayerHook Prefill::hook(std::int64_t layer) const {
 void Prefill::advance(std::int64_t token_layers) {
     work_done_ += token_layers;
     const double share = static_cast<double>(work_done_) / static_cast<double>(work_total_);
-    const auto total = static_cast<std::uint64_t>(task_.ids.size());
-    report(task_.progress, static_cast<std::uint64_t>(share * static_cast<double>(total)), total);
+    const auto tokens = static_cast<double>(task_.ids.size());
+    const auto reused = static_cast<std::uint64_t>(task_.reused);
+    report(task_.progress, reused + static_cast<std::uint64_t>(share * tokens),
+           reused + task_.ids.size());
 }
 
 void Prefill::check_cancelled() const {

@@ -10,7 +10,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -18,39 +17,17 @@
 #include "backend/backend.hpp"
 #include "base/progress.hpp"
 #include "context/method.hpp"
-#include "model/model.hpp"
-#include "model/workspace.hpp"
+#include "session/machinery.hpp"
 #include "session/recurrent_state.hpp"
 
 namespace sipo {
 
-// What a session computes with. The buffers grow to the largest chunk that came.
-struct Machinery {
-    Machinery(const Model& model, int threads, std::int64_t chunk_tokens);
-    // Room for `tokens` tokens at once.
-    void reserve(std::int64_t tokens);
-    // Room for the logits of `rows` tokens.
-    void reserve_logits(std::int64_t rows);
-    // Final norm and head: the logits [rows, vocab_size] of at most head_rows rows of the residual
-    // stream.
-    [[nodiscard]] backend::View head(backend::View residual);
-
-    const Model& model;
-    backend::StreamPtr stream;
-    std::int64_t chunk_tokens;
-    RecurrentState state;
-    std::unique_ptr<Workspace> work;
-    backend::BufferPtr residual;  // [chunk, d_model]
-    backend::BufferPtr logits;    // [head rows, vocab_size]
-};
-
-// Rows that go through the head together.
-inline constexpr std::int64_t head_rows = 64;
-
 struct PrefillTask {
     std::span<const std::int32_t> ids;
     const context::Plan& plan;
-    std::int64_t last = 1;  // logits are wanted for this many tokens at the end
+    std::int64_t chunk_tokens = 1024;
+    std::int64_t reused = 0;  // tokens before `ids` that progress counts as done
+    std::int64_t last = 1;    // logits are wanted for this many tokens at the end
     // Called in order with the logits of tokens `first`, `first` + 1, .. of the wanted ones.
     std::function<void(std::int64_t first, backend::View logits)> on_logits;
     const ProgressFn& progress;
@@ -59,10 +36,20 @@ struct PrefillTask {
 
 class Prefill {
 public:
-    Prefill(Machinery& machinery, const PrefillTask& task);
-    // Moves the machinery's state over the prompt. Throws Code::cancelled between two layers of a
-    // chunk.
+    // The machinery is used within step() only; the state is moved over the prompt.
+    Prefill(Machinery& machinery, const RecurrentState& state, const PrefillTask& task);
+    // One chunk of at most `limit` tokens through its segment; whether there is more to do. Throws
+    // Code::cancelled between two layers.
+    [[nodiscard]] bool step(std::int64_t limit);
+    // All of it.
     void run();
+    // Tokens that every layer has read; meaningful while no layer drops tokens.
+    [[nodiscard]] std::int64_t tokens_done() const { return next_; }
+    // Tokens of the last step's chunk.
+    [[nodiscard]] std::int64_t tokens_of_step() const { return step_; }
+    // Right after a step, in the same turn and while no layer drops tokens: the logits after the
+    // last token of its chunk. [vocab_size]
+    void last_logits(std::span<float> values);
     // Indices of the tokens that reached the last layer; nothing when all did.
     [[nodiscard]] std::optional<std::vector<std::int64_t>> take_kept() { return std::move(kept_); }
 
@@ -76,27 +63,45 @@ private:
         std::int64_t count;
     };
 
+    // What a pass over all chunks does.
+    enum class Pass {
+        layers,  // a segment, up to the layer that ends it
+        mix,     // that layer again, with the tokens it keeps
+        head,    // the logits, when the last layer drops tokens
+    };
+
     [[nodiscard]] std::int64_t next_cut(std::int64_t layer) const;
     void make_filters();
     void make_decimation_buffers(std::int64_t first_cut);
-    template <typename Fn>
-    void for_chunks(const Fn& fn);
+    void begin();
+    void run_chunk(const Chunk& chunk);
+    // After the last chunk of a pass; whether another follows.
+    [[nodiscard]] bool end_pass();
     [[nodiscard]] backend::View open_chunk(const Chunk& chunk, bool embed);
     void run_layers(std::int64_t first, std::int64_t last, backend::View residual);
     void score_chunk(std::int64_t layer, const Chunk& chunk, backend::View residual);
-    void decimate(std::int64_t layer);
-    [[nodiscard]] std::vector<std::int64_t> choose_tokens(std::int64_t layer);
-    void mix_kept(std::int64_t layer, const Chunk& chunk, std::span<const std::int64_t> kept,
-                  std::int64_t position);
+    void choose_tokens(std::int64_t layer);
+    void mix_kept(std::int64_t layer, const Chunk& chunk);
+    void note_kept();
     void emit_logits(const Chunk& chunk, backend::View residual);
     [[nodiscard]] LayerHook hook(std::int64_t layer) const;
     void advance(std::int64_t token_layers);
     void check_cancelled() const;
 
     Machinery& m_;
+    const RecurrentState& state_;
     const PrefillTask& task_;
-    std::vector<Filter> filters_;  // one a layer
-    std::int64_t length_;          // tokens that are left
+    Pass pass_ = Pass::layers;
+    bool begun_ = false;
+    std::int64_t first_ = 0;            // layer of the segment
+    std::int64_t cut_ = 0;              // the layer that ends it
+    std::int64_t next_ = 0;             // token of the pass
+    std::int64_t step_ = 0;             // tokens of the last chunk
+    backend::View last_row_;            // of the residual stream of the last chunk
+    std::vector<std::int64_t> chosen_;  // what the layer at the cut keeps
+    std::int64_t mixed_ = 0;            // how many of them have gone through it
+    std::vector<Filter> filters_;       // one a layer
+    std::int64_t length_;               // tokens that are left
     std::optional<std::vector<std::int64_t>> kept_;
     backend::BufferPtr full_residual_;     // [tokens, d_model]
     backend::BufferPtr scores_;            // [1, tokens]

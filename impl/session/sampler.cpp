@@ -4,25 +4,92 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <set>
 
 #include "base/error.hpp"
 
 namespace sipo {
 
+namespace {
+
+// A NaN is as unlikely as can be.
+float ordered(float logit) {
+    return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
+}
+
+std::int32_t greedy(std::span<const float> all) {
+    // The largest of every part first, lane by lane: a loop that compares with the best so far is a
+    // chain as long as the vocabulary. A NaN loses against every number.
+    constexpr std::size_t lanes = 16;
+    constexpr std::size_t part = 64 * lanes;
+    constexpr float lowest = -std::numeric_limits<float>::infinity();
+    float best = lowest;
+    std::size_t best_part = 0;
+    for (std::size_t first = 0; first < all.size(); first += part) {
+        const std::span logits(all.data() + first, std::min(part, all.size() - first));
+        std::array<float, lanes> top{};
+        top.fill(lowest);
+        std::size_t i = 0;
+        for (; i + lanes <= logits.size(); i += lanes) {
+            for (std::size_t l = 0; l < lanes; ++l) {
+                top[l] = logits[i + l] > top[l] ? logits[i + l] : top[l];
+            }
+        }
+        for (; i < logits.size(); ++i) top[0] = logits[i] > top[0] ? logits[i] : top[0];
+        const float most = *std::max_element(top.begin(), top.end());
+        if (most > best) {
+            best = most;
+            best_part = first;
+        }
+    }
+    const auto from = all.begin() + static_cast<std::ptrdiff_t>(best_part);
+    const auto found = std::find(from, all.end(), best);
+    return found == all.end() ? 0 : static_cast<std::int32_t>(found - all.begin());
+}
+
+}  // namespace
+
+Sampler::Sampler(const SamplingOptions& options) : options_(options), random_(options.seed) {}
+
+Sampler::Sampler(const SamplingOptions& options, const SamplerState& state)
+    : options_(options), random_(state.random), recent_(state.recent.begin(), state.recent.end()) {}
+
 std::int32_t Sampler::sample(std::span<const float> logits) {
-    logits_.assign(logits.begin(), logits.end());
-    penalise_repetition();
-    std::int32_t token = greedy();
-    if (!std::isfinite(logits_[static_cast<std::size_t>(token)])) {
+    const std::span<const float> wanted = adjusted(logits);
+    std::int32_t token = greedy(wanted);
+    if (!std::isfinite(wanted[static_cast<std::size_t>(token)])) {
         fail(Code::backend_error, "the logits are not finite numbers");
     }
     if (options_.temperature > 0.0) {
-        rank_candidates();
+        rank_candidates(wanted);
         token = draw();
     }
     remember(token);
     return token;
+}
+
+SamplerState Sampler::state() const {
+    return {.random = random_.state(), .recent = {recent_.begin(), recent_.end()}};
+}
+
+std::span<const float> Sampler::adjusted(std::span<const float> logits) {
+    if (options_.repetition_penalty == 1.0 && options_.logit_bias.empty()) return logits;
+    logits_.assign(logits.begin(), logits.end());
+    add_bias();
+    penalise_repetition();
+    return logits_;
+}
+
+void Sampler::add_bias() {
+    for (const auto& [token, bias] : options_.logit_bias) {
+        const auto index = static_cast<std::size_t>(token);
+        if (index >= logits_.size()) {
+            fail(Code::out_of_range, "a bias is for token ", token, "; the model has 0 to ",
+                 logits_.size() - 1);
+        }
+        logits_[index] += bias;
+    }
 }
 
 void Sampler::penalise_repetition() {
@@ -39,41 +106,11 @@ void Sampler::penalise_repetition() {
     }
 }
 
-std::int32_t Sampler::greedy() const {
-    // The largest of every part first, lane by lane: a loop that compares with the best so far is a
-    // chain as long as the vocabulary. A NaN loses against every number.
-    constexpr std::size_t lanes = 16;
-    constexpr std::size_t part = 64 * lanes;
-    constexpr float lowest = -std::numeric_limits<float>::infinity();
-    float best = lowest;
-    std::size_t best_part = 0;
-    for (std::size_t first = 0; first < logits_.size(); first += part) {
-        const std::span logits(logits_.data() + first, std::min(part, logits_.size() - first));
-        std::array<float, lanes> top{};
-        top.fill(lowest);
-        std::size_t i = 0;
-        for (; i + lanes <= logits.size(); i += lanes) {
-            for (std::size_t l = 0; l < lanes; ++l) {
-                top[l] = logits[i + l] > top[l] ? logits[i + l] : top[l];
-            }
-        }
-        for (; i < logits.size(); ++i) top[0] = logits[i] > top[0] ? logits[i] : top[0];
-        const float most = *std::max_element(top.begin(), top.end());
-        if (most > best) {
-            best = most;
-            best_part = first;
-        }
-    }
-    const auto from = logits_.begin() + static_cast<std::ptrdiff_t>(best_part);
-    const auto found = std::find(from, logits_.end(), best);
-    return found == logits_.end() ? 0 : static_cast<std::int32_t>(found - logits_.begin());
-}
-
-void Sampler::rank_candidates() {
+void Sampler::rank_candidates(std::span<const float> logits) {
     candidates_.clear();
-    for (std::size_t i = 0; i < logits_.size(); ++i) {
-        if (std::isnan(logits_[i])) continue;
-        candidates_.push_back({logits_[i], static_cast<std::int32_t>(i)});
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+        if (std::isnan(logits[i])) continue;
+        candidates_.push_back({logits[i], static_cast<std::int32_t>(i)});
     }
     const auto likelier = [](const Candidate& a, const Candidate& b) {
         return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
@@ -112,6 +149,35 @@ void Sampler::remember(std::int32_t token) {
     recent_.push_back(token);
     while (static_cast<std::int64_t>(recent_.size()) > options_.repetition_window)
         recent_.pop_front();
+}
+
+double log_sum_exp(std::span<const float> logits) {
+    float top = -std::numeric_limits<float>::infinity();
+    for (const float logit : logits) top = std::max(top, ordered(logit));
+    double sum = 0.0;
+    for (const float logit : logits) sum += std::exp(static_cast<double>(ordered(logit) - top));
+    return static_cast<double>(top) + std::log(sum);
+}
+
+std::vector<TokenLogProbability> likeliest_tokens(std::span<const float> logits,
+                                                  std::int64_t count) {
+    std::vector<std::int32_t> order(logits.size());
+    std::iota(order.begin(), order.end(), 0);
+    const auto wanted = std::min(count, static_cast<std::int64_t>(order.size()));
+    const auto logit = [&](std::int32_t token) {
+        return ordered(logits[static_cast<std::size_t>(token)]);
+    };
+    std::partial_sort(order.begin(), order.begin() + wanted, order.end(),
+                      [&](std::int32_t a, std::int32_t b) {
+                          return logit(a) != logit(b) ? logit(a) > logit(b) : a < b;
+                      });
+    const double total = log_sum_exp(logits);
+    std::vector<TokenLogProbability> likeliest;
+    for (std::int64_t i = 0; i < wanted; ++i) {
+        const std::int32_t token = order[static_cast<std::size_t>(i)];
+        likeliest.push_back({token, static_cast<float>(static_cast<double>(logit(token)) - total)});
+    }
+    return likeliest;
 }
 
 }  // namespace sipo

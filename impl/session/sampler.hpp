@@ -4,15 +4,29 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.hpp"
 
 namespace sipo {
 
-// Ranges and meanings: sipo.h. Applied in the order of the members.
+struct TokenLogProbability {
+    std::int32_t token = 0;
+    float log_probability = 0.0F;  // nats
+};
+
+// Called with a token, its log probability and the likeliest ones of its place, likeliest first; a
+// nonzero return stops.
+using LogProbabilitiesFn =
+    std::function<int(TokenLogProbability chosen, std::span<const TokenLogProbability> likeliest)>;
+
+// Ranges and meanings: sipo.h. The first six are applied in the order of the members.
 struct SamplingOptions {
+    std::vector<std::pair<std::int32_t, float>> logit_bias;
     double repetition_penalty = 1.0;
     std::int64_t repetition_window = 64;
     double temperature = 0.0;  // 0: greedy
@@ -21,23 +35,38 @@ struct SamplingOptions {
     double min_p = 0.0;
     std::uint64_t seed = 0;
     bool ignore_end_of_text = false;
+    bool resume = false;             // go on with the session's SamplerState
+    std::vector<std::string> stops;  // sequences of text that end a generation
+    std::int64_t likeliest = 0;      // how many on_log_probabilities is told
+    LogProbabilitiesFn on_log_probabilities;
+};
+
+// What a sampler remembers from token to token.
+struct SamplerState {
+    std::uint64_t random = 0;
+    std::vector<std::int32_t> recent;  // the window of the repetition penalty
 };
 
 class Sampler {
 public:
-    explicit Sampler(const SamplingOptions& options) : options_(options), random_(options.seed) {}
+    explicit Sampler(const SamplingOptions& options);
+    Sampler(const SamplingOptions& options, const SamplerState& state);
 
-    // A NaN is never chosen. Throws Code::backend_error when no logit is a finite largest one.
+    // A NaN is never chosen. Throws Code::backend_error when no logit is a finite largest one, and
+    // Code::out_of_range when a bias names a token that has no logit.
     [[nodiscard]] std::int32_t sample(std::span<const float> logits);
+    [[nodiscard]] SamplerState state() const;
 
 private:
     struct Candidate {
         float logit;
         std::int32_t token;
     };
+    // The logits with bias and penalty, in logits_ when they differ from those given.
+    [[nodiscard]] std::span<const float> adjusted(std::span<const float> logits);
+    void add_bias();
     void penalise_repetition();
-    [[nodiscard]] std::int32_t greedy() const;
-    void rank_candidates();
+    void rank_candidates(std::span<const float> logits);
     [[nodiscard]] std::int32_t draw();
     void remember(std::int32_t token);
 
@@ -48,5 +77,12 @@ private:
     std::vector<Candidate> candidates_;  // likeliest first
     std::vector<double> weights_;
 };
+
+// ln Σ exp(logits), in double.
+[[nodiscard]] double log_sum_exp(std::span<const float> logits);
+
+// The `count` likeliest tokens, likeliest first.
+[[nodiscard]] std::vector<TokenLogProbability> likeliest_tokens(std::span<const float> logits,
+                                                                std::int64_t count);
 
 }  // namespace sipo

@@ -6,11 +6,15 @@
 
 #include "base/cpu_count.hpp"
 #include "base/error.hpp"
+#include "session/memory.hpp"
+#include "session/snapshot.hpp"
 
 namespace sipo {
 namespace {
 
 using backend::View;
+
+constexpr std::size_t most_checkpoints = 4096;
 
 std::shared_ptr<const CalibrationProfile> choose_profile(const OpenModel& model,
                                                          const SessionOptions& options) {
@@ -19,19 +23,80 @@ std::shared_ptr<const CalibrationProfile> choose_profile(const OpenModel& model,
     return options.calibration ? options.calibration : model.profile(options.profile);
 }
 
+std::shared_ptr<Machinery> choose_machinery(const OpenModel& model, const SessionOptions& options) {
+    if (options.memory_limit > 0) {
+        check_memory("the session", session_memory(model, options, 1), options.memory_limit);
+    }
+    if (options.machinery) return options.machinery;
+    return std::make_shared<Machinery>(model.model(), resolve_threads(options.threads));
+}
+
+SessionState make_state(Machinery& machinery) {
+    const Turn turn(machinery.turns);
+    return {*machinery.stream, machinery.model.architecture()};
+}
+
+SessionState copy_of(Machinery& machinery, const SessionState& original) {
+    SessionState copy = make_state(machinery);
+    const Turn turn(machinery.turns);
+    copy.copy_from(*machinery.stream, original);
+    return copy;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 }  // namespace
+
+context::Plan plan_of(const OpenModel& model, const SessionOptions& options, std::int64_t tokens,
+                      std::int64_t position) {
+    const auto method = static_cast<std::int32_t>(options.context.method);
+    const auto profile = choose_profile(model, options);
+    return context::find_method(method).plan({.architecture = model.architecture(),
+                                              .options = options.context,
+                                              .profile = profile.get(),
+                                              .tokens = tokens,
+                                              .position = position});
+}
 
 Session::Session(std::shared_ptr<const OpenModel> model, SessionOptions options)
     : model_(std::move(model)),
       options_(std::move(options)),
       profile_(choose_profile(*model_, options_)),
-      machinery_(model_->model(), resolve_threads(options_.threads), options_.chunk_tokens),
-      backup_(*machinery_.stream, model_->architecture()) {}
+      machinery_(choose_machinery(*model_, options_)),
+      now_(make_state(*machinery_)) {
+    options_.chunk_tokens = chunk_of(*model_, options_);
+}
 
-void Session::prefill(std::span<const std::int32_t> ids) {
+std::int64_t chunk_of(const OpenModel& model, const SessionOptions& options) {
+    return options.chunk_tokens > 0 ? options.chunk_tokens
+                                    : model.model().backend().prefill_chunk_tokens();
+}
+
+Session::Session(const Session& original)
+    : model_(original.model_),
+      options_(original.options_),
+      profile_(original.profile_),
+      machinery_(original.machinery_),
+      now_(copy_of(*machinery_, original.now_)) {}
+
+std::unique_ptr<Session> Session::fork() const {
+    check_usable();
+    return std::unique_ptr<Session>(new Session(*this));
+}
+
+void Session::prefill(std::span<const std::int32_t> ids, PrefixCache* cache) {
     begin_call();
     check_prompt(ids);
-    read_prompt(ids, plan_for(static_cast<std::int64_t>(ids.size())), 1, [](std::int64_t, View) {});
+    read_prompt(ids, plan_for(static_cast<std::int64_t>(ids.size())), 1, {}, cache);
+}
+
+std::unique_ptr<PromptRun> Session::begin_prompt(std::span<const std::int32_t> ids,
+                                                 PrefixCache* cache) {
+    begin_call();
+    check_prompt(ids);
+    return start_run(ids, plan_for(static_cast<std::int64_t>(ids.size())), 1, {}, cache);
 }
 
 void Session::prefill_logits(std::span<const std::int32_t> ids, std::int64_t last,
@@ -47,17 +112,30 @@ void Session::prefill_logits(std::span<const std::int32_t> ids, std::int64_t las
     check_last(last, plan, "logits");
     const auto width = static_cast<std::size_t>(model_->architecture().vocab_size);
     read_prompt(ids, plan, last, [&](std::int64_t first, View rows) {
-        machinery_.stream->download(rows,
-                                    logits.subspan(static_cast<std::size_t>(first) * width,
-                                                   static_cast<std::size_t>(rows.rows) * width));
+        machinery_->stream->download(rows,
+                                     logits.subspan(static_cast<std::size_t>(first) * width,
+                                                    static_cast<std::size_t>(rows.rows) * width));
     });
+}
+
+// Of a token by the logits that stand.
+float Session::score_first(std::int32_t token) const {
+    const Turn turn(machinery_->turns);
+    backend::Stream& stream = *machinery_->stream;
+    const backend::BufferPtr before = stream.allocate(1, model_->architecture().vocab_size);
+    const backend::BufferPtr value = stream.allocate(1, 1);
+    stream.upload(logits(), View(*before));
+    stream.negative_log_likelihood(View(*before), {&token, 1}, View(*value));
+    float nll = 0.0F;
+    stream.download(View(*value), {&nll, 1});
+    return nll;
 }
 
 void Session::score(std::span<const std::int32_t> ids, std::int64_t scored, std::span<float> nll) {
     begin_call();
     check_prompt(ids);
     const auto tokens = static_cast<std::int64_t>(ids.size());
-    const std::int64_t most = position_ > 0 ? tokens : tokens - 1;
+    const std::int64_t most = now_.position > 0 ? tokens : tokens - 1;
     if (most == 0) {
         fail(Code::out_of_range, "the prompt is one token with none before it: nothing to score");
     }
@@ -70,15 +148,13 @@ void Session::score(std::span<const std::int32_t> ids, std::int64_t scored, std:
     const context::Plan plan = plan_for(tokens);
     check_last(last, plan, "scores");
     std::vector<float> result(static_cast<std::size_t>(scored));
-    backend::Stream& stream = *machinery_.stream;
-    if (scored == tokens) {
-        const backend::BufferPtr before = stream.allocate(1, model_->architecture().vocab_size);
-        const backend::BufferPtr value = stream.allocate(1, 1);
-        stream.upload(logits(), View(*before));
-        stream.negative_log_likelihood(View(*before), ids.first(1), View(*value));
-        stream.download(View(*value), std::span(result).first(1));
+    backend::Stream& stream = *machinery_->stream;
+    backend::BufferPtr values;
+    if (scored == tokens) result.front() = score_first(ids.front());
+    {
+        const Turn turn(machinery_->turns);
+        values = stream.allocate(1, head_rows);
     }
-    const backend::BufferPtr values = stream.allocate(1, head_rows);
     const auto first_target = static_cast<std::size_t>(tokens - last + 1);
     const auto first_result = static_cast<std::size_t>(scored - (last - 1));
     read_prompt(ids, plan, last, [&](std::int64_t first, View rows) {
@@ -120,27 +196,51 @@ std::size_t Session::generate(const SamplingOptions& sampling, std::size_t max_t
                               const TokenFn& on_token) {
     begin_call();
     (void)logits();
-    Sampler sampler(sampling);
-    TextStream text(model_->tokenizer());
-    const std::int32_t end_of_text = model_->architecture().end_of_text;
-    for (std::size_t generated = 0; generated < max_tokens; ++generated) {
-        const std::int32_t token = sampler.sample(logits());
-        if (token == end_of_text && !sampling.ignore_end_of_text) return generated;
-        std::string piece = text.push(token);
-        if (generated + 1 == max_tokens) piece += text.finish();
-        // Told before it is read, so that nobody waits for a step; read in any case, so that the
-        // session stands behind every token it has told.
-        const bool stop = tell(on_token, token, piece);
+    Generation generation(model_->tokenizer(), model_->architecture().end_of_text, sampling,
+                          max_tokens, now_.sampler);
+    const auto started = Clock::now();
+    const auto note = [&](Finish finish) {
+        statistics_.generated_tokens = static_cast<std::int64_t>(generation.tokens());
+        statistics_.generation_seconds = seconds_since(started);
+        statistics_.finish = finish;
+        now_.sampler = generation.sampler_state();
+    };
+    try {
+        run_generation(generation, on_token);
+    } catch (const Error& error) {
+        note(error.code() == Code::cancelled ? Finish::cancelled : Finish::failed);
+        throw;
+    } catch (...) {
+        note(Finish::failed);
+        throw;
+    }
+    note(generation.finish());
+    return generation.tokens();
+}
+
+void Session::run_generation(Generation& generation, const TokenFn& on_token) {
+    for (bool last = false; !last;) {
+        const Generation::Step step = generation.next(logits());
+        last = step.last;
+        if (prompt_started_) statistics_.first_token_seconds = seconds_since(*prompt_started_);
+        prompt_started_.reset();
+        bool stop = false;
+        if (step.token >= 0) {
+            // Told before it is read, so that nobody waits for a step; read in any case, so that
+            // the session stands behind every token it has told.
+            stop = tell(on_token, step.token, step.text);
+        } else if (!step.text.empty() && on_token) {
+            stop = on_token(step.token, step.text) != 0;
+        }
         if (stop) {
-            fail(Code::cancelled, "cancelled by the token callback after ", generated + 1,
+            fail(Code::cancelled, "cancelled by the token callback after ", generation.tokens(),
                  " tokens");
         }
         if (cancelled_.load(std::memory_order_relaxed)) {
-            fail(Code::cancelled, "cancelled by sipo_session_cancel() after ", generated + 1,
+            fail(Code::cancelled, "cancelled by sipo_session_cancel() after ", generation.tokens(),
                  " tokens");
         }
     }
-    return max_tokens;
 }
 
 bool Session::tell(const TokenFn& on_token, std::int32_t token, std::string_view text) {
@@ -156,40 +256,122 @@ bool Session::tell(const TokenFn& on_token, std::int32_t token, std::string_view
 }
 
 void Session::reset() {
-    machinery_.state.clear(*machinery_.stream);
-    logits_.clear();
-    position_ = 0;
-    prompt_length_ = 0;
-    kept_.reset();
-    broken_ = false;
+    const Turn turn(machinery_->turns);
+    now_.clear(*machinery_->stream);
+    checkpoints_.clear();
+    prompt_started_.reset();
+    statistics_ = {};
+}
+
+void Session::checkpoint(const std::string& name) {
+    check_usable();
+    const bool known = checkpoints_.contains(name);
+    if (!known && checkpoints_.size() >= most_checkpoints) {
+        fail(Code::out_of_range, "the session has ", checkpoints_.size(),
+             " checkpoints; it keeps no more");
+    }
+    check_limit(1, known ? 0 : 1);
+    checkpoints_.insert_or_assign(name, copy_of(*machinery_, now_));
+}
+
+void Session::rewind(const std::string& name) {
+    const SessionState& state = find_checkpoint(name);
+    const Turn turn(machinery_->turns);
+    now_.copy_from(*machinery_->stream, state);
+}
+
+void Session::drop_checkpoint(const std::string& name) {
+    (void)find_checkpoint(name);
+    checkpoints_.erase(name);
+}
+
+const SessionState& Session::find_checkpoint(const std::string& name) const {
+    const auto found = checkpoints_.find(name);
+    if (found != checkpoints_.end()) return found->second;
+    std::string names;
+    for (const auto& [known, state] : checkpoints_) names += (names.empty() ? "" : ", ") + known;
+    fail(Code::not_found, "no checkpoint '", name, "' in the session; there ",
+         names.empty() ? "is none" : "are: " + names);
+}
+
+std::vector<std::byte> Session::save(Encoding encoding) const {
+    check_usable();
+    const SnapshotLabel label{.method = description(), .plan_key = 0, .ids = {}};
+    const bool raw = encoding == Encoding::raw;
+    MemorySink sink(raw ? snapshot_bytes(*model_, now_, label) : 0);
+    const Turn turn(machinery_->turns);
+    write_snapshot(sink, encoding, *machinery_->stream, *model_, now_, label);
+    return sink.take();
+}
+
+void Session::save(const std::filesystem::path& path, Encoding encoding, Flush flush) const {
+    check_usable();
+    AtomicFile file(path);
+    FileSink sink(file);
+    {
+        const Turn turn(machinery_->turns);
+        write_snapshot(sink, encoding, *machinery_->stream, *model_, now_,
+                       {.method = description(), .plan_key = 0, .ids = {}});
+    }
+    file.commit(flush);
+}
+
+void Session::load(std::span<const std::byte> bytes, const std::string& source) {
+    SnapshotReader reader(bytes, source);
+    const std::string own = description();
+    if (reader.header().model == model_->fingerprint() && reader.header().method != own) {
+        fail(Code::invalid_argument, source, " is of a session with the context method '",
+             reader.header().method, "'; this one has '", own, "'");
+    }
+    const Turn turn(machinery_->turns);
+    read_snapshot(reader, *machinery_->stream, *model_, now_);
+    prompt_started_.reset();
+    statistics_ = {};
 }
 
 std::span<const float> Session::logits() const {
     check_usable();
-    if (logits_.empty()) fail(Code::invalid_state, "the session has read no token yet");
-    return logits_;
+    if (now_.logits.empty()) fail(Code::invalid_state, "the session has read no token yet");
+    return now_.logits;
 }
 
 std::int64_t Session::kept_count() const {
-    return kept_ ? static_cast<std::int64_t>(kept_->size()) : prompt_length_;
+    return now_.kept ? static_cast<std::int64_t>(now_.kept->size()) : now_.prompt_length;
 }
 
 void Session::kept_tokens(std::span<std::int64_t> indices) const {
-    if (kept_) {
-        std::copy(kept_->begin(), kept_->end(), indices.begin());
+    if (now_.kept) {
+        std::copy(now_.kept->begin(), now_.kept->end(), indices.begin());
     } else {
         std::iota(indices.begin(), indices.end(), std::int64_t{0});
     }
 }
 
+std::int64_t Session::memory() const {
+    const auto states = static_cast<std::int64_t>(1 + checkpoints_.size());
+    const std::int64_t logits =
+        model_->architecture().vocab_size * static_cast<std::int64_t>(sizeof(float));
+    return states * (model_->state_bytes() + logits);
+}
+
 void Session::check_usable() const {
-    if (broken_) fail(Code::invalid_state, "an earlier step failed half-way; reset the session");
+    if (now_.broken)
+        fail(Code::invalid_state, "an earlier step failed half-way; reset the session");
 }
 
 void Session::check_prompt(std::span<const std::int32_t> ids) const {
     check_usable();
     if (ids.empty()) fail(Code::out_of_range, "the prompt has no tokens; it needs at least 1");
     model_->check_ids(ids);
+    check_limit(static_cast<std::int64_t>(ids.size()), 0);
+}
+
+void Session::check_limit(std::int64_t prompt_tokens, std::int64_t more_states) const {
+    if (options_.memory_limit == 0) return;
+    const auto states = static_cast<std::int64_t>(checkpoints_.size()) + more_states;
+    check_memory("the session",
+                 session_memory(*model_, options_, prompt_tokens) + states * model_->state_bytes(),
+                 options_.memory_limit);
 }
 
 void Session::check_last(std::int64_t last, const context::Plan& plan,
@@ -204,79 +386,79 @@ void Session::check_last(std::int64_t last, const context::Plan& plan,
 }
 
 context::Plan Session::plan_for(std::int64_t tokens) const {
+    return plan_of(*model_, options_, tokens, now_.position);
+}
+
+std::string Session::description() const {
     const auto method = static_cast<std::int32_t>(options_.context.method);
-    return context::find_method(method).plan({.architecture = model_->architecture(),
-                                              .options = options_.context,
-                                              .profile = profile_.get(),
-                                              .tokens = tokens,
-                                              .position = position_});
+    return context::find_method(method).describe({.architecture = model_->architecture(),
+                                                  .options = options_.context,
+                                                  .profile = profile_.get(),
+                                                  .tokens = 0,
+                                                  .position = 0});
 }
 
-void Session::read_prompt(std::span<const std::int32_t> ids, const context::Plan& plan,
-                          std::int64_t last, const LogitsFn& on_logits) {
-    backup_.copy_from(*machinery_.stream, machinery_.state);
-    try {
-        run_prefill(ids, plan, last, on_logits);
-    } catch (...) {
-        machinery_.state.copy_from(*machinery_.stream, backup_);
-        throw;
+void Session::read_prompt(std::span<const std::int32_t> ids, context::Plan plan, std::int64_t last,
+                          LogitsFn on_logits, PrefixCache* cache) {
+    const auto started = Clock::now();
+    const auto run = start_run(ids, std::move(plan), last, std::move(on_logits), cache);
+    while (run->step(options_.chunk_tokens)) {
     }
+    prompt_started_ = started;
+    statistics_ = {.prompt_tokens = static_cast<std::int64_t>(ids.size()),
+                   .reused_tokens = run->reused(),
+                   .prefill_seconds = seconds_since(started)};
 }
 
-void Session::run_prefill(std::span<const std::int32_t> ids, const context::Plan& plan,
-                          std::int64_t last, const LogitsFn& on_logits) {
-    std::vector<float> final_logits(static_cast<std::size_t>(model_->architecture().vocab_size));
-    const auto keep_last = [&](std::int64_t first, View rows) {
-        on_logits(first, rows);
-        if (first + rows.rows == last) {
-            machinery_.stream->download(rows.row_range(rows.rows - 1, 1), final_logits);
-        }
-    };
-    const PrefillTask task{.ids = ids,
-                           .plan = plan,
-                           .last = last,
-                           .on_logits = keep_last,
-                           .progress = options_.progress,
-                           .cancelled = cancelled_};
-    Prefill prefill(machinery_, task);
-    prefill.run();
-    // Nothing below can fail.
-    kept_ = prefill.take_kept();
-    logits_.swap(final_logits);
-    prompt_length_ = static_cast<std::int64_t>(ids.size());
-    position_ += prompt_length_;
+std::unique_ptr<PromptRun> Session::start_run(std::span<const std::int32_t> ids, context::Plan plan,
+                                              std::int64_t last, LogitsFn on_logits,
+                                              PrefixCache* cache) {
+    return std::make_unique<PromptRun>(PromptRequest{.model = *model_,
+                                                     .machinery = *machinery_,
+                                                     .state = now_,
+                                                     .ids = ids,
+                                                     .plan = std::move(plan),
+                                                     .chunk_tokens = options_.chunk_tokens,
+                                                     .last = last,
+                                                     .on_logits = std::move(on_logits),
+                                                     .progress = options_.progress,
+                                                     .cancelled = cancelled_,
+                                                     .cache = cache});
 }
 
 // One token a session by the plain recurrence. At most head_rows sessions.
 void Session::step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens) {
     const auto width =
         static_cast<std::size_t>(sessions.front()->model_->architecture().vocab_size);
-    for (Session* session : sessions) session->logits_.resize(width);
-    for (Session* session : sessions) session->broken_ = true;
+    for (Session* session : sessions) session->now_.logits.resize(width);
+    for (Session* session : sessions) session->now_.broken = true;
     run_step(sessions, tokens);
-    for (Session* session : sessions) {
-        session->broken_ = false;
-        ++session->position_;
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+        SessionState& state = sessions[i]->now_;
+        state.broken = false;
+        ++state.position;
+        state.token_hash = extend_token_hash(state.token_hash, tokens.subspan(i, 1));
     }
 }
 
 void Session::run_step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens) {
-    Machinery& machinery = sessions.front()->machinery_;
+    Machinery& machinery = *sessions.front()->machinery_;
+    const Turn turn(machinery.turns);
     const Model& model = machinery.model;
     backend::Stream& stream = *machinery.stream;
     const auto count = static_cast<std::int64_t>(sessions.size());
     machinery.reserve(count);
     machinery.reserve_logits(count);
     const View residual = View(*machinery.residual).row_range(0, count);
-    for (Session* session : sessions.subspan(1)) stream.wait_for(*session->machinery_.stream);
+    for (Session* session : sessions.subspan(1)) stream.wait_for(*session->machinery_->stream);
     // [layers][conv states of the sessions, then their ssm states]
     std::vector<View> states;
     for (std::int64_t layer = 0; layer < model.architecture().n_layers; ++layer) {
         for (Session* session : sessions) {
-            states.push_back(session->machinery_.state.layer(layer).conv_state);
+            states.push_back(session->now_.recurrent.layer(layer).conv_state);
         }
         for (Session* session : sessions) {
-            states.push_back(session->machinery_.state.layer(layer).ssm_state);
+            states.push_back(session->now_.recurrent.layer(layer).ssm_state);
         }
     }
     stream.embed(model.embedding(), tokens, residual);
@@ -292,7 +474,8 @@ void Session::run_step(std::span<Session* const> sessions, std::span<const std::
         (void)machinery.head(residual);
     });
     for (std::size_t i = 0; i < sessions.size(); ++i) {
-        stream.download(logits.row_range(static_cast<std::int64_t>(i), 1), sessions[i]->logits_);
+        stream.download(logits.row_range(static_cast<std::int64_t>(i), 1),
+                        sessions[i]->now_.logits);
     }
 }
 

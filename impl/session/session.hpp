@@ -1,10 +1,13 @@
-// One sequence: a recurrent state, the context method that reads its prompts, and generation. Used
+// One sequence: what it remembers, the context method that reads its prompts, and generation. Used
 // by one thread at a time; cancel() alone may come from another.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,11 +15,15 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file.hpp"
 #include "base/progress.hpp"
 #include "context/method.hpp"
+#include "session/generation.hpp"
+#include "session/machinery.hpp"
 #include "session/open_model.hpp"
-#include "session/prefill.hpp"
-#include "session/sampler.hpp"
+#include "session/prefix_cache.hpp"
+#include "session/prompt_run.hpp"
+#include "session/session_state.hpp"
 
 namespace sipo {
 
@@ -25,22 +32,48 @@ struct SessionOptions {
     std::string profile = "default";
     std::shared_ptr<const CalibrationProfile> calibration;  // goes before `profile`
     int threads = 0;                                        // 0: all there are
-    std::int64_t chunk_tokens = 0;                          // 0: what the backend likes
+    std::shared_ptr<Machinery> machinery;                   // goes before `threads`
+    std::int64_t chunk_tokens = 0;  // 0: what the backend likes
+    std::int64_t memory_limit = 0;  // bytes; 0: none
     ProgressFn progress;
 };
 
-// Called with a token and the text it completes; a nonzero return stops.
+// Tokens of a prompt that a session reads together.
+[[nodiscard]] std::int64_t chunk_of(const OpenModel& model, const SessionOptions& options);
+
+// What the context method wants for a prompt of so many tokens after so many.
+[[nodiscard]] context::Plan plan_of(const OpenModel& model, const SessionOptions& options,
+                                    std::int64_t tokens, std::int64_t position);
+
+// Called with a token and the text it completes; a nonzero return stops. Token -1: text that was
+// held back, after the last token.
 using TokenFn = std::function<int(std::int32_t token, std::string_view text)>;
+
+// About the last prompt and the last generation.
+struct SessionStatistics {
+    std::int64_t prompt_tokens = 0;
+    std::int64_t reused_tokens = 0;  // of the prompt, from a prefix cache
+    double prefill_seconds = 0.0;
+    double first_token_seconds = 0.0;  // from the start of the prompt
+    std::int64_t generated_tokens = 0;
+    double generation_seconds = 0.0;
+    Finish finish = Finish::none;
+};
 
 class Session {
 public:
     Session(std::shared_ptr<const OpenModel> model, SessionOptions options);
+    // A copy that goes its own way. It shares the original's machinery.
+    [[nodiscard]] std::unique_ptr<Session> fork() const;
 
-    // The three ways to read a prompt; see sipo.h. On an exception the session is as it was before.
-    void prefill(std::span<const std::int32_t> ids);
+    // The ways to read a prompt; see sipo.h. On an exception the session is as it was before.
+    void prefill(std::span<const std::int32_t> ids, PrefixCache* cache = nullptr);
     void prefill_logits(std::span<const std::int32_t> ids, std::int64_t last,
                         std::span<float> logits);
     void score(std::span<const std::int32_t> ids, std::int64_t scored, std::span<float> nll);
+    // A prefill for a caller who makes the steps; `ids` and the session outlive it.
+    [[nodiscard]] std::unique_ptr<PromptRun> begin_prompt(std::span<const std::int32_t> ids,
+                                                          PrefixCache* cache);
 
     void decode(std::int32_t token);
     // Each session reads one token, in one pass over the weights; the same bits as decode() gives.
@@ -49,46 +82,70 @@ public:
                                 std::span<const std::int32_t> tokens);
     [[nodiscard]] std::size_t generate(const SamplingOptions& sampling, std::size_t max_tokens,
                                        const TokenFn& on_token);
+    // Reads the likeliest of the texts as a whole and returns its number; the log probability of
+    // each in nats. [texts]
+    [[nodiscard]] std::size_t choose(std::span<const std::string> texts,
+                                     std::span<float> log_probabilities);
     void reset();
     void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
 
+    // Named states in memory. rewind() and drop() throw Code::not_found naming those there are.
+    void checkpoint(const std::string& name);
+    void rewind(const std::string& name);
+    void drop_checkpoint(const std::string& name);
+
+    // Snapshots: see snapshot.hpp. What a load refuses leaves the session as it was.
+    [[nodiscard]] std::vector<std::byte> save(Encoding encoding) const;
+    void save(const std::filesystem::path& path, Encoding encoding, Flush flush) const;
+    void load(std::span<const std::byte> bytes, const std::string& source);
+
     // [vocab_size]. Throws Code::invalid_state before the first token.
     [[nodiscard]] std::span<const float> logits() const;
-    [[nodiscard]] std::int64_t position() const { return position_; }
+    [[nodiscard]] std::int64_t position() const { return now_.position; }
+    [[nodiscard]] std::uint64_t token_hash() const { return now_.token_hash; }
     [[nodiscard]] std::int64_t kept_count() const;
     // Indices into the last prompt, ascending. [kept_count()]
     void kept_tokens(std::span<std::int64_t> indices) const;
-    [[nodiscard]] std::string backend_name() const { return machinery_.stream->name(); }
+    [[nodiscard]] std::string backend_name() const { return machinery_->stream->name(); }
     [[nodiscard]] const OpenModel& model() const { return *model_; }
+    [[nodiscard]] const SessionStatistics& statistics() const { return statistics_; }
+    // The bytes it takes now, without the machinery.
+    [[nodiscard]] std::int64_t memory() const;
 
 private:
+    using Clock = std::chrono::steady_clock;
     using LogitsFn = std::function<void(std::int64_t first, backend::View logits)>;
 
+    explicit Session(const Session& original);
     // First of all in a call that can be cancelled: what was cancelled before is over.
     void begin_call() noexcept { cancelled_.store(false, std::memory_order_relaxed); }
     // Tells the token and reads it, also when the callback throws; whether it asks to stop.
     [[nodiscard]] bool tell(const TokenFn& on_token, std::int32_t token, std::string_view text);
+    [[nodiscard]] float score_first(std::int32_t token) const;
+    void run_generation(Generation& generation, const TokenFn& on_token);
     void check_usable() const;
     void check_prompt(std::span<const std::int32_t> ids) const;
+    void check_limit(std::int64_t prompt_tokens, std::int64_t more_states) const;
     void check_last(std::int64_t last, const context::Plan& plan, std::string_view what) const;
     [[nodiscard]] context::Plan plan_for(std::int64_t tokens) const;
-    void read_prompt(std::span<const std::int32_t> ids, const context::Plan& plan,
-                     std::int64_t last, const LogitsFn& on_logits);
-    void run_prefill(std::span<const std::int32_t> ids, const context::Plan& plan,
-                     std::int64_t last, const LogitsFn& on_logits);
+    [[nodiscard]] std::string description() const;
+    void read_prompt(std::span<const std::int32_t> ids, context::Plan plan, std::int64_t last,
+                     LogitsFn on_logits, PrefixCache* cache = nullptr);
+    [[nodiscard]] std::unique_ptr<PromptRun> start_run(std::span<const std::int32_t> ids,
+                                                       context::Plan plan, std::int64_t last,
+                                                       LogitsFn on_logits, PrefixCache* cache);
+    [[nodiscard]] const SessionState& find_checkpoint(const std::string& name) const;
     static void step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens);
     static void run_step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens);
 
     std::shared_ptr<const OpenModel> model_;
     SessionOptions options_;
     std::shared_ptr<const CalibrationProfile> profile_;
-    Machinery machinery_;
-    RecurrentState backup_;  // the state before a prompt, should reading it fail
-    std::vector<float> logits_;
-    std::int64_t position_ = 0;
-    std::int64_t prompt_length_ = 0;                 // of the last prefill
-    std::optional<std::vector<std::int64_t>> kept_;  // of the last prefill; nothing: all
-    bool broken_ = false;                            // a decoding step failed half-way
+    std::shared_ptr<Machinery> machinery_;
+    SessionState now_;
+    std::map<std::string, SessionState, std::less<>> checkpoints_;
+    SessionStatistics statistics_;
+    std::optional<Clock::time_point> prompt_started_;  // until the first token after it
     std::atomic<bool> cancelled_{false};
 };
 

@@ -183,6 +183,21 @@ run 0 "longmamba and a prompt file are taken" generate "$model" --max-tokens 4 \
 printf 'Standard input' | "$sipo" generate "$model" - --max-tokens 2 >"$work/stdout" \
     2>"$work/stderr"
 result "standard input is taken" $?
+run 0 "a state is saved" generate "$model" --prompt "It was a dark and" --max-tokens 6 \
+    --save-state "$work/out/state"
+first=$(cat "$work/stdout")
+run 0 "a state is loaded" generate "$model" --max-tokens 6 --load-state "$work/out/state"
+second=$(cat "$work/stdout")
+run 0 "the whole is generated at once" generate "$model" --prompt "It was a dark and" --max-tokens 12
+[ "$first$second" = "$(cat "$work/stdout")" ]
+result "a loaded state goes on as if nothing had been" $?
+run 1 "a state of another method is an error" generate "$model" --max-tokens 6 \
+    --load-state "$work/out/state" --context decimamba
+complains "which method is said" "decimamba"
+run 0 "a stop sequence is taken" generate "$model" --prompt "It was a dark and" --max-tokens 12 \
+    --stop "$(printf '%s' "$first" | head -n 1 | cut -c3-5)" --json
+says "why it ended is told" '"stopped_by": *"stop_sequence"'
+
 run 1 "a profile that is not there is an error" generate "$model" --prompt a --context longmamba \
     --profile none
 run 1 "a layer that is not there is an error" generate "$model" --prompt a --context decimamba \

@@ -283,4 +283,114 @@ TEST_F(Wrapper, ImportsAndCalibrates) {
     EXPECT_EQ(session.kept_tokens().back(), 47);
 }
 
+TEST_F(Wrapper, SavesCopiesAndTakesBack) {
+    sipo::SessionOptions options(model);
+    options.workers(sipo::Workers(model, 1));
+    EXPECT_GT(options.session_memory(1000), options.session_memory(1));
+    sipo::Session session(options);
+    session.prefill(ids);
+    EXPECT_EQ(session.token_hash(), sipo::token_hash(ids));
+    session.checkpoint("start");
+    const std::vector<float> logits = session.logits();
+    const std::string path = SIPO_ABI_MODELS_DIR "/wrapper.state";
+    session.save(path, sipo::SnapshotOptions().flush(false));
+    const std::vector<unsigned char> bytes =
+        session.save_memory(sipo::SnapshotOptions().store(sipo::Store::zstd));
+    sipo::Session copy = session.fork();
+    session.decode(1);
+    EXPECT_NE(session.logits(), logits);
+    EXPECT_EQ(copy.logits(), logits);
+    session.rewind("start");
+    EXPECT_EQ(session.logits(), logits);
+    session.drop_checkpoint("start");
+    EXPECT_EQ(status_of([&] { session.rewind("start"); }), SIPO_NOT_FOUND);
+    session.reset();
+    session.load_memory(bytes);
+    EXPECT_EQ(session.logits(), logits);
+    session.reset();
+    session.load(path);
+    std::remove(path.c_str());
+    EXPECT_EQ(session.logits(), logits);
+    EXPECT_EQ(status_of([&] { session.load(model_path); }), SIPO_CORRUPT_FILE);
+    EXPECT_GE(sipo::model_memory(model_path), model.weight_bytes());
+    EXPECT_EQ(
+        status_of([] { sipo::Model::open(model_path, sipo::ModelOptions().memory_limit(1)); }),
+        SIPO_OUT_OF_MEMORY);
+    EXPECT_EQ(status_of([&] { sipo::Session(options.memory_limit(1)); }), SIPO_OUT_OF_MEMORY);
+}
+
+TEST_F(Wrapper, BendsAGenerationAndTellsAboutIt) {
+    sipo::Session session((sipo::SessionOptions(model)));
+    session.prefill(ids);
+    std::size_t told = 0;
+    sipo::SamplingOptions sampling;
+    sampling.logit_bias({65, 66}, {1e6F, -1e6F}).resume(true).stop("never seen");
+    sampling.log_probabilities(
+        3, [&](std::int32_t token, float value, const std::vector<std::int32_t>& likeliest,
+               const std::vector<float>& values) {
+            EXPECT_EQ(token, 65);
+            EXPECT_LE(value, 0.0F);
+            EXPECT_EQ(likeliest.size(), 3U);
+            EXPECT_EQ(values.size(), 3U);
+            ++told;
+            return true;
+        });
+    EXPECT_EQ(session.generate(4, sipo::TokenFunction(), sampling), 4U);
+    EXPECT_EQ(told, 4U);
+    EXPECT_EQ(session.statistic(SIPO_SESSION_GENERATED_TOKENS), 4.0);
+    EXPECT_EQ(status_of([&] { sampling.logit_bias({1}, {}); }), SIPO_INVALID_ARGUMENT);
+    sampling.log_probabilities(0,
+                               [](std::int32_t, float, const std::vector<std::int32_t>&,
+                                  const std::vector<float>&) -> bool { throw OwnException(); });
+    EXPECT_THROW(session.generate(4, sipo::TokenFunction(), sampling), OwnException);
+    const std::size_t chosen = session.choose({" yes", " no", " the"});
+    EXPECT_LT(chosen, 3U);
+    EXPECT_EQ(status_of([&] { session.choose({""}); }), SIPO_INVALID_ARGUMENT);
+}
+
+TEST_F(Wrapper, SchedulesThroughACache) {
+    const sipo::Cache cache(model, sipo::CacheOptions().memory(1 << 26).interval(64));
+    const std::vector<std::int32_t> prompt = some_ids(200);
+    sipo::Session session((sipo::SessionOptions(model)));
+    session.prefill_cached(cache, prompt);
+    sipo::SchedulerOptions options(model);
+    options.threads(2).sessions(4).queue(8).chunk_tokens(64).cache(cache).memory_limit(1LL << 32);
+    sipo::Scheduler scheduler(options);
+    std::string expected;
+    session.generate(5, [&](std::int32_t, const std::string& text) {
+        expected += text;
+        return true;
+    });
+    sipo::Request request =
+        scheduler.submit(sipo::SessionOptions(model), sipo::SamplingOptions(), prompt, 5);
+    std::string found;
+    for (;;) {
+        const sipo::RequestToken next = request.next();
+        found += next.text;
+        if (next.token < 0) break;
+    }
+    EXPECT_EQ(found, expected);
+    EXPECT_EQ(request.statistic(SIPO_REQUEST_REUSED_TOKENS), 200.0);
+    EXPECT_EQ(scheduler.statistic(SIPO_SCHEDULER_FINISHED), 1.0);
+    EXPECT_EQ(cache.statistic(SIPO_CACHE_TOKENS_REUSED), 200);
+    // Callbacks of a request that goes away before it has ended.
+    int calls = 0;
+    for (int i = 0; i < 3; ++i) {
+        scheduler.submit(sipo::SessionOptions(model).progress([&](long long, long long) {
+            ++calls;
+            return true;
+        }),
+                         sipo::SamplingOptions(), some_ids(400), 5);
+    }
+    sipo::Request cancelled =
+        scheduler.submit(sipo::SessionOptions(model), sipo::SamplingOptions(), some_ids(400), 5);
+    cancelled.cancel();
+    EXPECT_EQ(status_of([&] {
+                  while (cancelled.next().token >= 0) {
+                  }
+              }),
+              SIPO_CANCELLED);
+    EXPECT_EQ(status_of([&] { cancelled.next(-5); }), SIPO_OUT_OF_RANGE);
+}
+
 }  // namespace

@@ -154,7 +154,8 @@ std::vector<float> plain_logits(const std::string& checkpoint, backend::BackendP
     const Container container = Container::open(imported(checkpoint, DType::f32));
     const Model model(container, std::move(backend), 2, {});
     const auto vocab = static_cast<std::size_t>(model.architecture().vocab_size);
-    Machinery machinery(model, 2, 256);
+    Machinery machinery(model, 2);
+    const RecurrentState state(*machinery.stream, model.architecture());
     std::vector<float> logits(static_cast<std::size_t>(last) * vocab);
     const context::Plan plan(static_cast<std::size_t>(model.architecture().n_layers));
     const ProgressFn silent;
@@ -164,13 +165,14 @@ std::vector<float> plain_logits(const std::string& checkpoint, backend::BackendP
             rows, std::span(logits).subspan(static_cast<std::size_t>(first) * vocab,
                                             static_cast<std::size_t>(rows.rows) * vocab));
     };
-    Prefill(machinery, {.ids = ids,
-                        .plan = plan,
-                        .last = last,
-                        .on_logits = take,
-                        .progress = silent,
-                        .cancelled = never})
-        .run();
+    const PrefillTask task{.ids = ids,
+                           .plan = plan,
+                           .chunk_tokens = 256,
+                           .last = last,
+                           .on_logits = take,
+                           .progress = silent,
+                           .cancelled = never};
+    Prefill(machinery, state, task).run();
     return logits;
 }
 

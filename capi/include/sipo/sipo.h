@@ -81,6 +81,8 @@ enum {
     SIPO_OUT_OF_RANGE = 110,     /* a number outside its legal range, NaN included */
     SIPO_INVALID_STATE = 120,    /* not now: logits before a token, a session in use elsewhere */
     SIPO_BUFFER_TOO_SMALL = 130,
+    SIPO_BUSY = 140,      /* the scheduler's queue is full: try again later */
+    SIPO_TIMED_OUT = 150, /* nothing came within the time that was given */
     SIPO_NOT_FOUND = 200, /* no such file, calibration profile or token */
     SIPO_IO_ERROR = 210,
     SIPO_CORRUPT_FILE = 300,
@@ -108,15 +110,33 @@ typedef struct sipo_sampling_options sipo_sampling_options;
 typedef struct sipo_import_options sipo_import_options;
 typedef struct sipo_calibration sipo_calibration;
 typedef struct sipo_calibration_options sipo_calibration_options;
+typedef struct sipo_workers sipo_workers;
+typedef struct sipo_snapshot sipo_snapshot;
+typedef struct sipo_cache sipo_cache;
+typedef struct sipo_cache_options sipo_cache_options;
+typedef struct sipo_scheduler sipo_scheduler;
+typedef struct sipo_scheduler_options sipo_scheduler_options;
+typedef struct sipo_request sipo_request;
+typedef struct sipo_snapshot_options sipo_snapshot_options;
 
 /* Progress of long work: `done` of `total` units (tokens in a prefill, bytes in an import, layers
  * times sequences in a calibration). Nonzero cancels. Since 0.1. */
 typedef int (*sipo_progress_fn)(void* user, uint64_t done, uint64_t total);
 
-/* A generated token and the text that it completes: whole code points, `text_length` bytes, not
+/* A generated token and the text that is certain after it: whole code points, `text_length` bytes, not
  * NUL-terminated, possibly none; valid during the call. A sequence of bytes that is not UTF-8 comes
- * as U+FFFD. Nonzero stops the generation. Since 0.1. */
+ * as U+FFFD. Text that may be the start of a stop sequence is held back until that is decided; what
+ * is still held back when the end of text comes follows in a last call with token -1. Nonzero stops
+ * the generation. Since 0.1. */
 typedef int (*sipo_token_fn)(void* user, int32_t token, const char* text, size_t text_length);
+
+/* A generated token, just before sipo_token_fn gets it: its log probability in nats, and the
+ * `count` likeliest tokens of its place, likeliest first. All are of the model's own distribution,
+ * before bias, penalty and temperature. The arrays are valid during the call. Nonzero stops the
+ * generation, and the token is not read. Since 0.1. */
+typedef int (*sipo_log_probabilities_fn)(void* user, int32_t token, float log_probability,
+                                         const int32_t* likeliest, const float* log_probabilities,
+                                         size_t count);
 
 /* A line for the host's log. Levels: 1 error, 2 warning, 3 information. The return is ignored.
  * Since 0.1. */
@@ -214,6 +234,15 @@ SIPO_API sipo_status sipo_model_options_set_log(sipo_model_options* options, sip
 SIPO_API sipo_status sipo_model_open(const char* path, const sipo_model_options* options,
                                      sipo_model** model);
 SIPO_API void sipo_model_free(sipo_model* model);
+
+/* Bytes that the weights of the .sipo file at `path` will take in memory, from its header alone: at
+ * most some percent more than SIPO_MODEL_WEIGHT_BYTES will say. Errors: as sipo_model_open(). Since
+ * 0.1. */
+SIPO_API sipo_status sipo_model_memory(const char* path, int64_t* bytes);
+/* The most that sipo_model_memory() may tell of a model that is opened, else SIPO_OUT_OF_MEMORY before
+ * anything is allocated: 0 (no limit, the default) to 2^63 - 1 bytes. Since 0.1. */
+SIPO_API sipo_status sipo_model_options_set_memory_limit(sipo_model_options* options,
+                                                         int64_t bytes);
 
 /* Facts about a model that are whole numbers. Since 0.1. */
 enum {
@@ -379,6 +408,24 @@ SIPO_API sipo_status sipo_session_options_set_expected_tokens(sipo_session_optio
  * process may use. The results do not depend on it. Since 0.1. */
 SIPO_API sipo_status sipo_session_options_set_threads(sipo_session_options* options,
                                                       int32_t threads);
+/* Compute with these threads and their working memory instead of threads of one's own, so that a
+ * session is a few megabytes and starts no thread; NULL for threads of one's own again. Sessions that
+ * share workers may be used by different threads at once: they take turns, in the order in which they
+ * asked, chunk by chunk and token by token. A callback that runs inside a turn (progress) must not
+ * use a session that shares its workers (SIPO_INVALID_STATE). Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_workers(sipo_session_options* options,
+                                                      const sipo_workers* workers);
+/* The most bytes that a session may take, as sipo_session_memory() counts, with
+ * SIPO_MODEL_STATE_BYTES for each checkpoint on top: 0 (no limit, the default) to 2^63 - 1. Creating
+ * a session, a prompt or a checkpoint that would exceed it gives SIPO_OUT_OF_MEMORY before anything is
+ * allocated. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_set_memory_limit(sipo_session_options* options,
+                                                           int64_t bytes);
+/* The most bytes that a session of these options takes while it reads prompts of up to
+ * `prompt_tokens` tokens (1 to 2^40) and generates: its state, a copy from before the prompt, the
+ * working memory of a chunk, and with DeciMamba the residual stream of the prompt. Since 0.1. */
+SIPO_API sipo_status sipo_session_memory(const sipo_session_options* options, int64_t prompt_tokens,
+                                         int64_t* bytes);
 /* Tokens of the prompt that go through the model together: 1 to 65536. Memory grows with it; the
  * results do not depend on it. Since 0.1. */
 SIPO_API sipo_status sipo_session_options_set_chunk_tokens(sipo_session_options* options,
@@ -386,6 +433,13 @@ SIPO_API sipo_status sipo_session_options_set_chunk_tokens(sipo_session_options*
 /* Progress of prefill and score in tokens of the prompt; `fn` may be NULL. Since 0.1. */
 SIPO_API sipo_status sipo_session_options_set_progress(sipo_session_options* options,
                                                        sipo_progress_fn fn, void* user);
+
+/* Threads and working memory that sessions of `model` share (sipo_session_options_set_workers()).
+ *   threads  1 to 256; 0 takes as many as the process may use
+ * Freeing it before its sessions is safe. Since 0.1. */
+SIPO_API sipo_status sipo_workers_create(const sipo_model* model, int32_t threads,
+                                         sipo_workers** workers);
+SIPO_API void sipo_workers_free(sipo_workers* workers);
 
 /* ---- Session ---------------------------------------------------------------------------------- */
 
@@ -397,8 +451,11 @@ SIPO_API sipo_status sipo_session_create(const sipo_session_options* options,
 SIPO_API void sipo_session_free(sipo_session* session);
 
 /* Reads a prompt: `count` tokens, 1 to 2^40, each 0 to SIPO_MODEL_VOCAB_SIZE - 1, after what the
- * session has read before. The context method acts here, and here only: DeciMamba selects among the
- * tokens of this call, LongMamba takes S = all tokens so far. Work goes in chunks, so memory does not
+ * session has read before. The context method acts here, and here only. A prompt may follow prompts
+ * and generated tokens (a conversation); then without a method the bits are those of one prompt that
+ * holds all tokens; DeciMamba selects among the tokens of this call, those before are behind it;
+ * LongMamba takes S = all tokens so far (or the expected tokens) for those of this call, those
+ * before keep the threshold that they were read with. Work goes in chunks, so memory does not
  * grow with the prompt (with DeciMamba: by d_model floats a token). If it fails or is cancelled, the
  * session is as it was before.
  * Errors: SIPO_OUT_OF_RANGE (which token), SIPO_CANCELLED. Since 0.1. */
@@ -441,6 +498,12 @@ SIPO_API sipo_status sipo_session_logits(sipo_session* session, float* logits, s
 /* Tokens read so far. Since 0.1. */
 SIPO_API sipo_status sipo_session_position(const sipo_session* session, int64_t* position);
 
+/* A hash of all tokens read so far, the same however they were cut into calls; 0 before the first.
+ * Equal hashes are a strong hint that the tokens are equal. Since 0.1. */
+SIPO_API sipo_status sipo_session_token_hash(const sipo_session* session, uint64_t* hash);
+/* What that hash is after these tokens: ids [count], any numbers. Since 0.1. */
+SIPO_API sipo_status sipo_token_hash(const int32_t* ids, size_t count, uint64_t* hash);
+
 /* Which tokens of the last prefill reached the last layer: indices into its ids, ascending. All of
  * them unless DeciMamba dropped some. Since 0.1. */
 SIPO_API sipo_status sipo_session_kept_tokens(const sipo_session* session, int64_t* indices,
@@ -457,6 +520,63 @@ SIPO_API sipo_status sipo_session_cancel(sipo_session* session);
 /* Where the session computes, such as "cpu (avx512), 2 threads". Since 0.1. */
 SIPO_API sipo_status sipo_session_backend_name(const sipo_session* session, char* name,
                                                size_t capacity, size_t* length);
+
+/* ---- Copies and checkpoints ------------------------------------------------------------------- */
+
+/* A session that stands where `session` stands and then goes its own way; its checkpoints are not
+ * copied. The two share threads and working memory, so their calls take turns. Since 0.1. */
+SIPO_API sipo_status sipo_session_fork(const sipo_session* session, sipo_session** copy);
+
+/* Keeps in memory where the session stands, under a name of 1 to 255 bytes, in place of an earlier
+ * checkpoint of that name: to generate again, to try several ways on, to take work back that was
+ * done on speculation. A checkpoint takes SIPO_MODEL_STATE_BYTES and the logits; a session keeps
+ * 4096 at most. sipo_session_reset() drops them all. Since 0.1. */
+SIPO_API sipo_status sipo_session_checkpoint(sipo_session* session, const char* name);
+/* Back to where that checkpoint was made; it stays. Errors: SIPO_NOT_FOUND names the ones there are.
+ * Since 0.1. */
+SIPO_API sipo_status sipo_session_rewind(sipo_session* session, const char* name);
+/* Errors: SIPO_NOT_FOUND. Since 0.1. */
+SIPO_API sipo_status sipo_session_drop_checkpoint(sipo_session* session, const char* name);
+
+/* ---- Snapshots -------------------------------------------------------------------------------- */
+
+/* A snapshot is all that a session remembers: recurrent state, logits, position, a hash of its
+ * tokens, the kept tokens of its last prompt and the state of its sampler. It can be loaded by any
+ * session of the same model and the same context method with the same options (what else they were
+ * made with, such as threads, chunks or the backend, does not matter), in this process or another;
+ * that session then goes on with the same bits on the same backend. A load that is refused leaves the
+ * session as it was: SIPO_INVALID_ARGUMENT for another model or other options, SIPO_UNSUPPORTED for
+ * a newer format, SIPO_CORRUPT_FILE for anything damaged; each part has a checksum. The same
+ * weights stored otherwise (raw or zstd) count as another model. Checkpoints are not saved. */
+
+/* Options of snapshots; defaults: raw, flushed. Since 0.1. */
+SIPO_API sipo_status sipo_snapshot_options_create(sipo_snapshot_options** options);
+SIPO_API void sipo_snapshot_options_free(sipo_snapshot_options* options);
+/* SIPO_STORE_RAW (the default, fastest) or SIPO_STORE_ZSTD (smaller). Since 0.1. */
+SIPO_API sipo_status sipo_snapshot_options_set_store(sipo_snapshot_options* options, int32_t store);
+/* Nonzero (the default): a file that was saved survives a power cut. 0 leaves it to the system when it
+ * reaches the device, which is quicker. Since 0.1. */
+SIPO_API sipo_status sipo_snapshot_options_set_flush(sipo_snapshot_options* options, int32_t flush);
+
+/* Saves the session to the file at `path`, which appears complete or not at all; an existing one is
+ * replaced in one step. `options` may be NULL. Errors: SIPO_IO_ERROR. Since 0.1. */
+SIPO_API sipo_status sipo_session_save(const sipo_session* session, const char* path,
+                                       const sipo_snapshot_options* options);
+/* Goes on where the session of the snapshot stood. Errors: SIPO_NOT_FOUND, SIPO_IO_ERROR, and those
+ * above. Since 0.1. */
+SIPO_API sipo_status sipo_session_load(sipo_session* session, const char* path);
+
+/* The same to memory; `options` may be NULL. Since 0.1. */
+SIPO_API sipo_status sipo_session_save_memory(const sipo_session* session,
+                                              const sipo_snapshot_options* options,
+                                              sipo_snapshot** snapshot);
+/* The same from memory: `length` bytes at any address, only read during the call. Since 0.1. */
+SIPO_API sipo_status sipo_session_load_memory(sipo_session* session, const void* bytes,
+                                              size_t length);
+/* The bytes of a snapshot; they belong to it and live as long. Since 0.1. */
+SIPO_API sipo_status sipo_snapshot_bytes(const sipo_snapshot* snapshot, const void** bytes,
+                                         size_t* length);
+SIPO_API void sipo_snapshot_free(sipo_snapshot* snapshot);
 
 /* ---- Generation ------------------------------------------------------------------------------- */
 
@@ -483,6 +603,29 @@ SIPO_API sipo_status sipo_sampling_options_set_seed(sipo_sampling_options* optio
 SIPO_API sipo_status sipo_sampling_options_set_ignore_end_of_text(sipo_sampling_options* options,
                                                                   int32_t ignore);
 
+/* Nonzero: go on with the random numbers and the penalty's window where the session's last generation
+ * stopped, also when a snapshot lies between, instead of starting from the seed. Default 0. Since
+ * 0.1. */
+SIPO_API sipo_status sipo_sampling_options_set_resume(sipo_sampling_options* options,
+                                                      int32_t resume);
+/* One more text that ends a generation, wherever tokens begin and end: 1 to 65536 bytes of UTF-8; at
+ * most 256 of them. The tokens that complete it are read and counted; its text and what follows it
+ * are not reported. Since 0.1. */
+SIPO_API sipo_status sipo_sampling_options_add_stop(sipo_sampling_options* options,
+                                                    const char* text, size_t text_length);
+/* Adds biases[i] to the logit of token ids[i], before everything else; minus infinity rules a token
+ * out. `count` 0 to 2^24; 0 removes them. A token outside the vocabulary is SIPO_OUT_OF_RANGE when
+ * something is generated. Since 0.1. */
+SIPO_API sipo_status sipo_sampling_options_set_logit_bias(sipo_sampling_options* options,
+                                                          const int32_t* ids, const float* biases,
+                                                          size_t count);
+/* Reports log probabilities, and those of the `likeliest` (0 to 1024) tokens; `fn` may be NULL for
+ * none. Since 0.1. */
+SIPO_API sipo_status sipo_sampling_options_set_log_probabilities(sipo_sampling_options* options,
+                                                                 int32_t likeliest,
+                                                                 sipo_log_probabilities_fn fn,
+                                                                 void* user);
+
 /* Generates up to `max_tokens` (1 to 2^40) tokens from where the session stands and reads each, so
  * that the session can go on afterwards. The end of text stops it and is neither reported nor read.
  *   options    NULL for greedy
@@ -493,6 +636,203 @@ SIPO_API sipo_status sipo_sampling_options_set_ignore_end_of_text(sipo_sampling_
 SIPO_API sipo_status sipo_session_generate(sipo_session* session,
                                            const sipo_sampling_options* options, size_t max_tokens,
                                            sipo_token_fn fn, void* user, size_t* generated);
+
+/* Which of `count` (1 to 4096) texts follows best, each taken as a whole: the session reads the one
+ * with the highest log probability, the first of equal ones. All texts are read together, 16 at a time,
+ * in copies of the session.
+ *   texts, lengths      [count] UTF-8, each of one token or more
+ *   log_probabilities   [count] out, in nats; may be NULL
+ *   chosen              out: its number
+ * Errors: SIPO_INVALID_STATE before the first token, SIPO_CANCELLED. Since 0.1. */
+SIPO_API sipo_status sipo_session_choose(sipo_session* session, const char* const* texts,
+                                         const size_t* lengths, size_t count,
+                                         float* log_probabilities, size_t* chosen);
+
+/* Why a generation ended. Since 0.1. */
+enum {
+    SIPO_FINISH_NONE = 0, /* it has not */
+    SIPO_FINISH_END_OF_TEXT = 100,
+    SIPO_FINISH_STOP_SEQUENCE = 110,
+    SIPO_FINISH_TOKEN_LIMIT = 120,
+    SIPO_FINISH_CANCELLED = 130,
+    SIPO_FINISH_FAILED = 140
+};
+
+/* Facts about the last prompt and the last generation of a session. A rate is tokens through seconds.
+ * Since 0.1. */
+enum {
+    SIPO_SESSION_PROMPT_TOKENS = 100,
+    SIPO_SESSION_REUSED_TOKENS = 110, /* of the prompt, from a prefix cache */
+    SIPO_SESSION_PREFILL_SECONDS = 120,
+    SIPO_SESSION_FIRST_TOKEN_SECONDS = 130, /* from the start of the prompt */
+    SIPO_SESSION_GENERATED_TOKENS = 140,
+    SIPO_SESSION_GENERATION_SECONDS = 150,
+    SIPO_SESSION_FINISH = 160 /* SIPO_FINISH_* */
+};
+SIPO_API sipo_status sipo_session_get_statistic(const sipo_session* session, int32_t id,
+                                                double* value);
+
+/* ---- Prefix cache ----------------------------------------------------------------------------- */
+
+/* States after prefixes of prompts that were read before, so that a prompt which starts with one need
+ * not read it again. States are kept at intervals of a prompt, near its end (where questions
+ * differ), where it parted from an earlier prompt, and at its end; prefixes below 64 tokens are not
+ * worth it. What was used longest ago goes first. A cache may be used by any number of threads, and its
+ * directory by any number of processes: a process that is killed loses the entry it was writing.
+ *
+ * A prompt gets the same bits with a cache and without, or the prefix is not used:
+ *   no method   every shared prefix is reused
+ *   LongMamba   a prefix is reused when the prompts have the same thresholds: they depend on the
+ *               total number of tokens, unless sipo_session_options_set_expected_tokens() fixes it
+ *               or it is within the training length
+ *   DeciMamba   selects among all tokens of a prompt: only the same whole prompt is reused, and
+ *               prompts too short for it to act
+ * Tokens that were read before and have to be read again for that reason are counted
+ * (SIPO_CACHE_TOKENS_INEXACT) and told in the model's log. */
+
+/* Options of a prefix cache; defaults: 256 MiB of memory, no directory, 2048 tokens. Since 0.1. */
+SIPO_API sipo_status sipo_cache_options_create(sipo_cache_options** options);
+SIPO_API void sipo_cache_options_free(sipo_cache_options* options);
+/* Bytes of entries in memory: 0 (none) to 2^63 - 1. Since 0.1. */
+SIPO_API sipo_status sipo_cache_options_set_memory(sipo_cache_options* options, int64_t bytes);
+/* Keep entries in this directory too, which is made where it is missing, up to that many bytes of
+ * files: 1 to 2^63 - 1. Since 0.1. */
+SIPO_API sipo_status sipo_cache_options_set_directory(sipo_cache_options* options, const char* path,
+                                                      int64_t bytes);
+/* Tokens from one kept state of a prompt to the next: 64 to 2^40. Since 0.1. */
+SIPO_API sipo_status sipo_cache_options_set_interval(sipo_cache_options* options, int64_t tokens);
+
+/* `options` may be NULL. Errors: SIPO_IO_ERROR when the directory cannot be made. Since 0.1. */
+SIPO_API sipo_status sipo_cache_create(const sipo_model* model, const sipo_cache_options* options,
+                                       sipo_cache** cache);
+SIPO_API void sipo_cache_free(sipo_cache* cache);
+
+/* As sipo_session_prefill(), with the help of a cache of the same model; what there is in it is told
+ * by SIPO_SESSION_REUSED_TOKENS. After other tokens (a session not at position 0) the cache is neither
+ * asked nor filled. An entry that cannot be written is counted and logged, no error. Since 0.1. */
+SIPO_API sipo_status sipo_session_prefill_cached(sipo_session* session, sipo_cache* cache,
+                                                 const int32_t* ids, size_t count);
+
+/* Facts about a cache since it was made. Since 0.1. */
+enum {
+    SIPO_CACHE_PROMPTS = 100,
+    SIPO_CACHE_PROMPTS_REUSING = 110,
+    SIPO_CACHE_TOKENS_REUSED = 120,
+    SIPO_CACHE_TOKENS_COMPUTED = 130,
+    SIPO_CACHE_TOKENS_INEXACT = 140, /* read before, but not exact for this prompt */
+    SIPO_CACHE_ENTRIES = 150,        /* in memory now, as the next */
+    SIPO_CACHE_BYTES = 160,
+    SIPO_CACHE_DIRECTORY_BYTES = 170, /* now, of all processes and models */
+    SIPO_CACHE_EVICTIONS = 180,
+    SIPO_CACHE_DAMAGED = 190, /* entries found damaged and removed */
+    SIPO_CACHE_WRITE_FAILURES = 200
+};
+SIPO_API sipo_status sipo_cache_get_statistic(const sipo_cache* cache, int32_t id, int64_t* value);
+
+/* Removes all entries, those of this model in the directory too. Since 0.1. */
+SIPO_API sipo_status sipo_cache_clear(sipo_cache* cache);
+
+/* ---- Scheduler -------------------------------------------------------------------------------- */
+
+/* Many generations at once for a server: any thread submits requests, and whoever holds a request
+ * takes its tokens. One thread of the scheduler computes: in each round every decoding session gets a
+ * token in one pass over the weights, then prompts are read, in turn, up to a budget of tokens, so
+ * that a long prompt delays a stream by no more than the budget. Requests start in the order in
+ * which they came. Callbacks of the options (progress, log probabilities) are called on the
+ * scheduler's thread and must be quick. */
+
+/* Options of a scheduler; defaults: all processors, 64 sessions, a queue of 1024, a budget of 128
+ * tokens, no cache. Since 0.1. */
+SIPO_API sipo_status sipo_scheduler_options_create(const sipo_model* model,
+                                                   sipo_scheduler_options** options);
+SIPO_API void sipo_scheduler_options_free(sipo_scheduler_options* options);
+/* 1 to 256; 0 takes as many as the process may use. Since 0.1. */
+SIPO_API sipo_status sipo_scheduler_options_set_threads(sipo_scheduler_options* options,
+                                                        int32_t threads);
+/* Requests that are worked on at once: 1 to 65536. Since 0.1. */
+SIPO_API sipo_status sipo_scheduler_options_set_sessions(sipo_scheduler_options* options,
+                                                         int64_t sessions);
+/* Requests that wait at most: 1 to 2^24. Since 0.1. */
+SIPO_API sipo_status sipo_scheduler_options_set_queue(sipo_scheduler_options* options,
+                                                      int64_t requests);
+/* Tokens of prompts that are read a round: 1 to 65536. Since 0.1. */
+SIPO_API sipo_status sipo_scheduler_options_set_chunk_tokens(sipo_scheduler_options* options,
+                                                             int64_t tokens);
+/* The most bytes that the sessions and their working memory may take, else sipo_scheduler_create()
+ * gives SIPO_OUT_OF_MEMORY: 0 (no limit, the default) to 2^63 - 1. Since 0.1. */
+SIPO_API sipo_status sipo_scheduler_options_set_memory_limit(sipo_scheduler_options* options,
+                                                             int64_t bytes);
+/* Reads prompts with the help of this cache; NULL for none. Since 0.1. */
+SIPO_API sipo_status sipo_scheduler_options_set_cache(sipo_scheduler_options* options,
+                                                      const sipo_cache* cache);
+
+SIPO_API sipo_status sipo_scheduler_create(const sipo_scheduler_options* options,
+                                           sipo_scheduler** scheduler);
+/* Ends all requests (SIPO_CANCELLED); they can still be read and have to be freed. Since 0.1. */
+SIPO_API void sipo_scheduler_free(sipo_scheduler* scheduler);
+
+/* Reads a prompt in a new session and generates after it. From any thread.
+ *   session     options of the same model, or NULL; threads, workers and chunks are the scheduler's
+ *   sampling    NULL for greedy
+ *   ids         [count] the prompt, copied
+ *   max_tokens  1 to 2^40
+ * Errors: SIPO_BUSY when the queue is full, SIPO_OUT_OF_RANGE (which token). What fails later is told
+ * by sipo_request_next(). Since 0.1. */
+SIPO_API sipo_status sipo_scheduler_submit(sipo_scheduler* scheduler,
+                                           const sipo_session_options* session,
+                                           const sipo_sampling_options* sampling,
+                                           const int32_t* ids, size_t count, size_t max_tokens,
+                                           sipo_request** request);
+
+/* Facts about a scheduler since it was made. Since 0.1. */
+enum {
+    SIPO_SCHEDULER_WAITING = 100, /* requests now, as the next two */
+    SIPO_SCHEDULER_READING = 110,
+    SIPO_SCHEDULER_DECODING = 120,
+    SIPO_SCHEDULER_SUBMITTED = 130,
+    SIPO_SCHEDULER_REFUSED = 140, /* for a full queue */
+    SIPO_SCHEDULER_FINISHED = 150,
+    SIPO_SCHEDULER_CANCELLED = 160,
+    SIPO_SCHEDULER_FAILED = 170,
+    SIPO_SCHEDULER_PROMPT_TOKENS = 180, /* computed */
+    SIPO_SCHEDULER_REUSED_TOKENS = 190,
+    SIPO_SCHEDULER_GENERATED_TOKENS = 200,
+    SIPO_SCHEDULER_BUSY_SECONDS = 210
+};
+SIPO_API sipo_status sipo_scheduler_get_statistic(const sipo_scheduler* scheduler, int32_t id,
+                                                  double* value);
+
+/* Waits for the next token and the text that is certain after it. From any thread; each token is
+ * given once.
+ *   timeout_milliseconds  0 to 10^9; -1 waits for ever
+ *   token   out; -1 at the end, also when asked again, with text that was held back
+ *   text    [capacity] out, whole code points; 64 bytes suffice for ordinary tokens without stop
+ *           sequences
+ *   length  out: bytes of it
+ * Errors: SIPO_TIMED_OUT, SIPO_BUFFER_TOO_SMALL (the token stays), SIPO_CANCELLED, and what the
+ * request failed with, after its tokens. Since 0.1. */
+SIPO_API sipo_status sipo_request_next(sipo_request* request, int64_t timeout_milliseconds,
+                                       int32_t* token, char* text, size_t capacity, size_t* length);
+/* Ends the request within a chunk or a token, from any thread. Since 0.1. */
+SIPO_API sipo_status sipo_request_cancel(sipo_request* request);
+/* Cancels it too, unless it has ended. Once it returns, no callback of its options runs any more, so
+ * it may wait for a chunk; not to be called from such a callback. Since 0.1. */
+SIPO_API void sipo_request_free(sipo_request* request);
+
+/* Facts about a request so far. Since 0.1. */
+enum {
+    SIPO_REQUEST_PROMPT_TOKENS = 100,
+    SIPO_REQUEST_PROMPT_DONE = 110, /* of them, reused ones included */
+    SIPO_REQUEST_REUSED_TOKENS = 120,
+    SIPO_REQUEST_QUEUED_SECONDS = 130,
+    SIPO_REQUEST_FIRST_TOKEN_SECONDS = 140, /* from submitting */
+    SIPO_REQUEST_GENERATED_TOKENS = 150,
+    SIPO_REQUEST_GENERATION_SECONDS = 160,   /* from the first token to the last */
+    SIPO_REQUEST_LONGEST_WAIT_SECONDS = 170, /* between two tokens */
+    SIPO_REQUEST_FINISH = 180                /* SIPO_FINISH_* */
+};
+SIPO_API sipo_status sipo_request_get_statistic(const sipo_request* request, int32_t id,
+                                                double* value);
 
 #ifdef __cplusplus
 }

@@ -63,6 +63,12 @@ using ProgressFunction = std::function<bool(long long done, long long total)>;
  * Since 0.1. */
 using TokenFunction = std::function<bool(std::int32_t token, const std::string& text)>;
 
+/* A generated token with its log probability in nats, and the likeliest tokens of its place with
+ * theirs, likeliest first; false stops. Since 0.1. */
+using LogProbabilitiesFunction = std::function<bool(std::int32_t token, float log_probability,
+                                                    const std::vector<std::int32_t>& likeliest,
+                                                    const std::vector<float>& log_probabilities)>;
+
 /* A line for the log. Levels: 1 error, 2 warning, 3 information. Possibly from several threads at
  * once. Since 0.1. */
 using LogFunction = std::function<void(int level, const std::string& line)>;
@@ -118,6 +124,23 @@ inline int on_token(void* user, std::int32_t token, const char* text, std::size_
     try {
         const TokenFunction& function = *static_cast<const TokenFunction*>(user);
         return function(token, std::string(text, length)) ? 0 : 1;
+    } catch (...) {
+        Call::remember();
+        return 1;
+    }
+}
+
+inline int on_log_probabilities(void* user, std::int32_t token, float log_probability,
+                                const std::int32_t* likeliest, const float* log_probabilities,
+                                std::size_t count) noexcept {
+    try {
+        const LogProbabilitiesFunction& function =
+            *static_cast<const LogProbabilitiesFunction*>(user);
+        return function(token, log_probability,
+                        std::vector<std::int32_t>(likeliest, likeliest + count),
+                        std::vector<float>(log_probabilities, log_probabilities + count))
+                   ? 0
+                   : 1;
     } catch (...) {
         Call::remember();
         return 1;
@@ -309,6 +332,12 @@ public:
         log_ = std::move(shared);
         return *this;
     }
+    /* The most bytes of weights of a model that is opened, else SIPO_OUT_OF_MEMORY before anything is
+     * allocated; 0 for no limit. Since 0.1. */
+    ModelOptions& memory_limit(long long bytes) {
+        detail::check(sipo_model_options_set_memory_limit(get(), bytes));
+        return *this;
+    }
     /* The object of sipo.h; still owned by this one. Since 0.1. */
     sipo_model_options* get() const noexcept { return options_.get(); }
 
@@ -416,6 +445,8 @@ public:
 
 private:
     friend class SessionOptions;
+    friend class Cache;
+    friend class SchedulerOptions;
 
     Model(sipo_model* model, const ModelOptions& options) : log_(options.log_), model_(model) {}
 
@@ -529,6 +560,22 @@ private:
     detail::Owner<sipo_calibration, &sipo_calibration_free> calibration_;
 };
 
+/* Threads and working memory that sessions share; see sipo_workers_create(). Since 0.1. */
+class Workers {
+public:
+    /* 1 to 256 threads; 0 takes as many as the process may use. Since 0.1. */
+    explicit Workers(const Model& model, int threads = 0) {
+        sipo_workers* workers = nullptr;
+        detail::check(sipo_workers_create(model.get(), threads, &workers));
+        workers_.reset(workers);
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_workers* get() const noexcept { return workers_.get(); }
+
+private:
+    detail::Owner<sipo_workers, &sipo_workers_free> workers_;
+};
+
 /* Options of the sessions of a model. Defaults: no context method, chunks of 1024 tokens, all
  * processors; DeciMamba with rate 0.5, capacity the training length, minimum 20, protected tail 1,
  * in the middle layer; LongMamba with threshold 1e-2, profile "default", in all layers. Since 0.1.
@@ -615,6 +662,25 @@ public:
         detail::check(sipo_session_options_set_threads(get(), threads));
         return *this;
     }
+    /* Threads and working memory that are shared, instead of threads of the session's own; see
+     * sipo_session_options_set_workers(). Since 0.1. */
+    SessionOptions& workers(const Workers& workers) {
+        detail::check(sipo_session_options_set_workers(get(), workers.get()));
+        return *this;
+    }
+    /* The most bytes that a session may take, else SIPO_OUT_OF_MEMORY before anything is allocated;
+     * 0 for no limit. Since 0.1. */
+    SessionOptions& memory_limit(long long bytes) {
+        detail::check(sipo_session_options_set_memory_limit(get(), bytes));
+        return *this;
+    }
+    /* The most bytes that a session of these options takes for prompts of up to `prompt_tokens`, 1
+     * to 2^40. Since 0.1. */
+    long long session_memory(long long prompt_tokens) const {
+        std::int64_t bytes = 0;
+        detail::check(sipo_session_memory(get(), prompt_tokens, &bytes));
+        return bytes;
+    }
     /* Tokens of the prompt that go through the model together, 1 to 65536. The results do not
      * depend on it. Since 0.1. */
     SessionOptions& chunk_tokens(long long tokens) {
@@ -635,6 +701,7 @@ public:
 
 private:
     friend class Session;
+    friend class Scheduler;
     std::shared_ptr<ProgressFunction> progress_;
     std::shared_ptr<LogFunction> log_;
     std::size_t vocab_size_ = 0;
@@ -686,11 +753,123 @@ public:
         detail::check(sipo_sampling_options_set_ignore_end_of_text(get(), ignore ? 1 : 0));
         return *this;
     }
+    /* Go on where the session's last generation stopped, not from the seed. Default false. Since
+     * 0.1. */
+    SamplingOptions& resume(bool resume) {
+        detail::check(sipo_sampling_options_set_resume(get(), resume ? 1 : 0));
+        return *this;
+    }
+    /* One more text that ends a generation: 1 to 65536 bytes of UTF-8, 256 of them at most. Since
+     * 0.1. */
+    SamplingOptions& stop(const std::string& text) {
+        detail::check(sipo_sampling_options_add_stop(get(), text.data(), text.size()));
+        return *this;
+    }
+    /* Adds biases[i] to the logit of ids[i]; minus infinity rules a token out. Since 0.1. */
+    SamplingOptions& logit_bias(const std::vector<std::int32_t>& ids,
+                                const std::vector<float>& biases) {
+        const bool same_length = ids.size() == biases.size();
+        detail::check(sipo_sampling_options_set_logit_bias(
+            get(), ids.data(), same_length ? biases.data() : nullptr, ids.size()));
+        return *this;
+    }
+    /* Reports the log probability of each token and of the `likeliest` (0 to 1024) of its place; an
+     * empty function for none. Since 0.1. */
+    SamplingOptions& log_probabilities(int likeliest, LogProbabilitiesFunction function) {
+        std::shared_ptr<LogProbabilitiesFunction> shared = detail::share(std::move(function));
+        detail::check(sipo_sampling_options_set_log_probabilities(
+            get(), likeliest, shared ? &detail::on_log_probabilities : nullptr, shared.get()));
+        log_probabilities_ = std::move(shared);
+        return *this;
+    }
     /* The object of sipo.h; still owned by this one. Since 0.1. */
     sipo_sampling_options* get() const noexcept { return options_.get(); }
 
 private:
+    friend class Scheduler;
+    std::shared_ptr<LogProbabilitiesFunction> log_probabilities_;
     detail::Owner<sipo_sampling_options, &sipo_sampling_options_free> options_;
+};
+
+/* How snapshots are written; see sipo_snapshot_options_create(). Since 0.1. */
+class SnapshotOptions {
+public:
+    SnapshotOptions() {
+        sipo_snapshot_options* options = nullptr;
+        detail::check(sipo_snapshot_options_create(&options));
+        options_.reset(options);
+    }
+    /* Store::raw (the default, fastest) or Store::zstd. Since 0.1. */
+    SnapshotOptions& store(Store store) {
+        detail::check(sipo_snapshot_options_set_store(get(), static_cast<std::int32_t>(store)));
+        return *this;
+    }
+    /* Whether a file that was saved survives a power cut. Default true. Since 0.1. */
+    SnapshotOptions& flush(bool flush) {
+        detail::check(sipo_snapshot_options_set_flush(get(), flush ? 1 : 0));
+        return *this;
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_snapshot_options* get() const noexcept { return options_.get(); }
+
+private:
+    detail::Owner<sipo_snapshot_options, &sipo_snapshot_options_free> options_;
+};
+
+/* Options of a Cache. Defaults: 256 MiB of memory, no directory, 2048 tokens. Since 0.1. */
+class CacheOptions {
+public:
+    CacheOptions() {
+        sipo_cache_options* options = nullptr;
+        detail::check(sipo_cache_options_create(&options));
+        options_.reset(options);
+    }
+    /* Bytes of entries in memory; 0 for none. Since 0.1. */
+    CacheOptions& memory(long long bytes) {
+        detail::check(sipo_cache_options_set_memory(get(), bytes));
+        return *this;
+    }
+    /* Keep entries in this directory too, up to that many bytes. Since 0.1. */
+    CacheOptions& directory(const std::string& path, long long bytes) {
+        detail::check(sipo_cache_options_set_directory(get(), path.c_str(), bytes));
+        return *this;
+    }
+    /* Tokens from one kept state of a prompt to the next: 64 to 2^40. Since 0.1. */
+    CacheOptions& interval(long long tokens) {
+        detail::check(sipo_cache_options_set_interval(get(), tokens));
+        return *this;
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_cache_options* get() const noexcept { return options_.get(); }
+
+private:
+    detail::Owner<sipo_cache_options, &sipo_cache_options_free> options_;
+};
+
+/* States after prefixes of prompts that were read before; see sipo_cache_create(). From all threads.
+ * Since 0.1. */
+class Cache {
+public:
+    explicit Cache(const Model& model, const CacheOptions& options = CacheOptions())
+        : log_(model.log_) {
+        sipo_cache* cache = nullptr;
+        detail::check(sipo_cache_create(model.get(), options.get(), &cache));
+        cache_.reset(cache);
+    }
+    /* One of SIPO_CACHE_*. Since 0.1. */
+    long long statistic(int id) const {
+        std::int64_t value = 0;
+        detail::check(sipo_cache_get_statistic(get(), id, &value));
+        return value;
+    }
+    /* Removes all entries of the model. Since 0.1. */
+    void clear() { detail::check(sipo_cache_clear(get())); }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_cache* get() const noexcept { return cache_.get(); }
+
+private:
+    std::shared_ptr<LogFunction> log_;
+    detail::Owner<sipo_cache, &sipo_cache_free> cache_;
 };
 
 /* One sequence: its recurrent state and the method that extends its context. One thread at a time,
@@ -789,6 +968,89 @@ public:
         return std::vector<long long>(kept.begin(), kept.end());
     }
 
+    /* As prefill(), with the help of a cache of the same model; statistic(
+     * SIPO_SESSION_REUSED_TOKENS) tells what it had. Since 0.1. */
+    void prefill_cached(const Cache& cache, const std::int32_t* ids, std::size_t count) {
+        const detail::Call call;
+        call.check(sipo_session_prefill_cached(get(), cache.get(), ids, count));
+    }
+    void prefill_cached(const Cache& cache, const std::vector<std::int32_t>& ids) {
+        prefill_cached(cache, ids.data(), ids.size());
+    }
+
+    /* Reads the text that follows best, each taken as a whole, and returns its number. Errors:
+     * SIPO_INVALID_STATE before the first token, SIPO_CANCELLED. Since 0.1. */
+    std::size_t choose(const std::vector<std::string>& texts) {
+        std::vector<const char*> starts;
+        std::vector<std::size_t> lengths;
+        for (const std::string& text : texts) {
+            starts.push_back(text.data());
+            lengths.push_back(text.size());
+        }
+        std::size_t chosen = 0;
+        detail::check(sipo_session_choose(get(), starts.data(), lengths.data(), texts.size(),
+                                          nullptr, &chosen));
+        return chosen;
+    }
+
+    /* One of SIPO_SESSION_*, about the last prompt and generation. Since 0.1. */
+    double statistic(int id) const {
+        double value = 0.0;
+        detail::check(sipo_session_get_statistic(get(), id, &value));
+        return value;
+    }
+
+    /* A hash of all tokens read so far, as sipo_token_hash() gives. Since 0.1. */
+    long long token_hash() const {
+        std::uint64_t hash = 0;
+        detail::check(sipo_session_token_hash(get(), &hash));
+        return static_cast<long long>(hash);
+    }
+
+    /* A session that stands where this one stands. The two share threads. Since 0.1. */
+    Session fork() const {
+        Session copy(*this, nullptr);
+        sipo_session* session = nullptr;
+        detail::check(sipo_session_fork(get(), &session));
+        copy.session_.reset(session);
+        return copy;
+    }
+
+    /* Keeps where the session stands under a name, in memory. Since 0.1. */
+    void checkpoint(const std::string& name) {
+        detail::check(sipo_session_checkpoint(get(), name.c_str()));
+    }
+    /* Back to that checkpoint; SIPO_NOT_FOUND names the ones there are. Since 0.1. */
+    void rewind(const std::string& name) {
+        detail::check(sipo_session_rewind(get(), name.c_str()));
+    }
+    void drop_checkpoint(const std::string& name) {
+        detail::check(sipo_session_drop_checkpoint(get(), name.c_str()));
+    }
+
+    /* Saves the session to a file, which appears complete or not at all. Errors: SIPO_IO_ERROR.
+     * Since 0.1. */
+    void save(const std::string& path, const SnapshotOptions& options = SnapshotOptions()) const {
+        detail::check(sipo_session_save(get(), path.c_str(), options.get()));
+    }
+    /* Goes on where the session of a snapshot stood; see sipo_session_load(). Since 0.1. */
+    void load(const std::string& path) { detail::check(sipo_session_load(get(), path.c_str())); }
+    /* The same to and from memory. Since 0.1. */
+    std::vector<unsigned char> save_memory(
+        const SnapshotOptions& options = SnapshotOptions()) const {
+        sipo_snapshot* made = nullptr;
+        detail::check(sipo_session_save_memory(get(), options.get(), &made));
+        const detail::Owner<sipo_snapshot, &sipo_snapshot_free> snapshot(made);
+        const void* bytes = nullptr;
+        std::size_t length = 0;
+        detail::check(sipo_snapshot_bytes(snapshot.get(), &bytes, &length));
+        const unsigned char* const first = static_cast<const unsigned char*>(bytes);
+        return std::vector<unsigned char>(first, first + length);
+    }
+    void load_memory(const std::vector<unsigned char>& bytes) {
+        detail::check(sipo_session_load_memory(get(), bytes.data(), bytes.size()));
+    }
+
     /* Back to position 0. Since 0.1. */
     void reset() { detail::check(sipo_session_reset(get())); }
 
@@ -807,6 +1069,10 @@ public:
     sipo_session* get() const noexcept { return session_.get(); }
 
 private:
+    /* Everything but the session itself. */
+    Session(const Session& original, std::nullptr_t)
+        : progress_(original.progress_), log_(original.log_), vocab_size_(original.vocab_size_) {}
+
     /* Results to make room for; a number that is refused anyway must not become an allocation. */
     static std::size_t room(std::size_t wanted, std::size_t count) {
         return std::max<std::size_t>(1, std::min(wanted, count));
@@ -832,6 +1098,149 @@ inline void batch_decode(const std::vector<Session*>& sessions,
     detail::check(
         sipo_batch_decode(handles.data(), same_length ? tokens.data() : nullptr, handles.size()));
 }
+
+/* Bytes that the weights of the .sipo file at `path` will take, from its header. Since 0.1. */
+inline long long model_memory(const std::string& path) {
+    std::int64_t bytes = 0;
+    detail::check(sipo_model_memory(path.c_str(), &bytes));
+    return bytes;
+}
+
+/* The hash that a session has which has read these tokens. Since 0.1. */
+inline long long token_hash(const std::vector<std::int32_t>& ids) {
+    std::uint64_t hash = 0;
+    detail::check(sipo_token_hash(ids.data(), ids.size(), &hash));
+    return static_cast<long long>(hash);
+}
+
+/* Options of a Scheduler. Defaults: all processors, 64 sessions, a queue of 1024, a budget of 128
+ * tokens, no cache. Since 0.1. */
+class SchedulerOptions {
+public:
+    explicit SchedulerOptions(const Model& model) : log_(model.log_) {
+        sipo_scheduler_options* options = nullptr;
+        detail::check(sipo_scheduler_options_create(model.get(), &options));
+        options_.reset(options);
+    }
+    /* 1 to 256; 0 takes as many as the process may use. Since 0.1. */
+    SchedulerOptions& threads(int threads) {
+        detail::check(sipo_scheduler_options_set_threads(get(), threads));
+        return *this;
+    }
+    /* Requests that are worked on at once: 1 to 65536. Since 0.1. */
+    SchedulerOptions& sessions(long long sessions) {
+        detail::check(sipo_scheduler_options_set_sessions(get(), sessions));
+        return *this;
+    }
+    /* Requests that wait at most: 1 to 2^24. Since 0.1. */
+    SchedulerOptions& queue(long long requests) {
+        detail::check(sipo_scheduler_options_set_queue(get(), requests));
+        return *this;
+    }
+    /* Tokens of prompts that are read a round: 1 to 65536. Since 0.1. */
+    SchedulerOptions& chunk_tokens(long long tokens) {
+        detail::check(sipo_scheduler_options_set_chunk_tokens(get(), tokens));
+        return *this;
+    }
+    /* The most bytes of the sessions, else SIPO_OUT_OF_MEMORY; 0 for no limit. Since 0.1. */
+    SchedulerOptions& memory_limit(long long bytes) {
+        detail::check(sipo_scheduler_options_set_memory_limit(get(), bytes));
+        return *this;
+    }
+    /* Reads prompts with the help of this cache. Since 0.1. */
+    SchedulerOptions& cache(const Cache& cache) {
+        detail::check(sipo_scheduler_options_set_cache(get(), cache.get()));
+        return *this;
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_scheduler_options* get() const noexcept { return options_.get(); }
+
+private:
+    friend class Scheduler;
+    std::shared_ptr<LogFunction> log_;
+    detail::Owner<sipo_scheduler_options, &sipo_scheduler_options_free> options_;
+};
+
+/* A token that a request gave, and the text that is certain after it. At the end `token` is -1.
+ * Since 0.1. */
+struct RequestToken {
+    std::int32_t token;
+    std::string text;
+};
+
+/* A generation that a scheduler works on; from all threads. Destroying it cancels it. Since 0.1. */
+class Request {
+public:
+    /* Waits for the next token: 0 to 10^9 milliseconds, -1 for ever. Errors: SIPO_TIMED_OUT,
+     * SIPO_CANCELLED, and what the request failed with, after its tokens. Since 0.1. */
+    RequestToken next(long long timeout_milliseconds = -1) {
+        RequestToken result = {0, std::string()};
+        std::vector<char> text(256);
+        for (;;) {
+            std::size_t length = 0;
+            const sipo_status status = sipo_request_next(get(), timeout_milliseconds, &result.token,
+                                                         text.data(), text.size(), &length);
+            if (status == SIPO_BUFFER_TOO_SMALL) {
+                text.resize(4 * text.size());
+                continue;
+            }
+            detail::check(status);
+            result.text.assign(text.data(), length);
+            return result;
+        }
+    }
+    /* Ends it within a chunk or a token. Since 0.1. */
+    void cancel() { detail::check(sipo_request_cancel(get())); }
+    /* One of SIPO_REQUEST_*. Since 0.1. */
+    double statistic(int id) const {
+        double value = 0.0;
+        detail::check(sipo_request_get_statistic(get(), id, &value));
+        return value;
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_request* get() const noexcept { return request_.get(); }
+
+private:
+    friend class Scheduler;
+    Request(sipo_request* request, const std::shared_ptr<ProgressFunction>& progress,
+            const std::shared_ptr<LogProbabilitiesFunction>& log_probabilities)
+        : progress_(progress), log_probabilities_(log_probabilities), request_(request) {}
+    std::shared_ptr<ProgressFunction> progress_;
+    std::shared_ptr<LogProbabilitiesFunction> log_probabilities_;
+    detail::Owner<sipo_request, &sipo_request_free> request_; /* the first to go */
+};
+
+/* Many generations at once for a server; see sipo_scheduler_create(). From all threads. Callbacks of
+ * the options run on the scheduler's thread, where an exception only cancels the request.
+ * Destroying it ends all requests. Since 0.1. */
+class Scheduler {
+public:
+    explicit Scheduler(const SchedulerOptions& options) : log_(options.log_) {
+        sipo_scheduler* scheduler = nullptr;
+        detail::check(sipo_scheduler_create(options.get(), &scheduler));
+        scheduler_.reset(scheduler);
+    }
+    /* Errors: SIPO_BUSY when the queue is full, SIPO_OUT_OF_RANGE. Since 0.1. */
+    Request submit(const SessionOptions& session, const SamplingOptions& sampling,
+                   const std::vector<std::int32_t>& ids, std::size_t max_tokens) {
+        sipo_request* request = nullptr;
+        detail::check(sipo_scheduler_submit(get(), session.get(), sampling.get(), ids.data(),
+                                            ids.size(), max_tokens, &request));
+        return Request(request, session.progress_, sampling.log_probabilities_);
+    }
+    /* One of SIPO_SCHEDULER_*. Since 0.1. */
+    double statistic(int id) const {
+        double value = 0.0;
+        detail::check(sipo_scheduler_get_statistic(get(), id, &value));
+        return value;
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_scheduler* get() const noexcept { return scheduler_.get(); }
+
+private:
+    std::shared_ptr<LogFunction> log_;
+    detail::Owner<sipo_scheduler, &sipo_scheduler_free> scheduler_;
+};
 
 }  // namespace sipo
 

@@ -1,0 +1,57 @@
+#include "session/generation.hpp"
+
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace sipo {
+namespace {
+
+Sampler make_sampler(const SamplingOptions& sampling, const std::optional<SamplerState>& state) {
+    return sampling.resume && state ? Sampler(sampling, *state) : Sampler(sampling);
+}
+
+}  // namespace
+
+Generation::Generation(const Tokenizer& tokenizer, std::int32_t end_of_text,
+                       SamplingOptions sampling, std::size_t max_tokens,
+                       const std::optional<SamplerState>& state)
+    : end_of_text_(end_of_text),
+      sampling_(std::move(sampling)),
+      max_tokens_(max_tokens),
+      sampler_(make_sampler(sampling_, state)),
+      text_(tokenizer),
+      stops_(sampling_.stops) {}
+
+Generation::Step Generation::next(std::span<const float> logits) {
+    const std::int32_t token = sampler_.sample(logits);
+    if (token == end_of_text_ && !sampling_.ignore_end_of_text) {
+        finish_ = Finish::end_of_text;
+        std::string rest = stops_.push(text_.finish());
+        return {.token = -1, .text = rest + stops_.finish(), .last = true};
+    }
+    tell_log_probabilities(token, logits);
+    Step step{.token = token, .text = stops_.push(text_.push(token)), .last = false};
+    ++tokens_;
+    if (stops_.stopped()) {
+        finish_ = Finish::stop_sequence;
+    } else if (tokens_ == max_tokens_) {
+        finish_ = Finish::token_limit;
+        step.text += stops_.push(text_.finish());
+        step.text += stops_.finish();
+    }
+    step.last = finish_ != Finish::none;
+    return step;
+}
+
+void Generation::tell_log_probabilities(std::int32_t token, std::span<const float> logits) const {
+    if (!sampling_.on_log_probabilities) return;
+    const double total = log_sum_exp(logits);
+    const double logit = logits[static_cast<std::size_t>(token)];
+    const auto likeliest = likeliest_tokens(logits, sampling_.likeliest);
+    if (sampling_.on_log_probabilities({token, static_cast<float>(logit - total)}, likeliest) != 0)
+        fail(Code::cancelled, "cancelled by the callback for log probabilities after ", tokens_,
+             " tokens");
+}
+
+}  // namespace sipo

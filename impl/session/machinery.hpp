@@ -1,0 +1,44 @@
+// What sessions compute with: a stream (threads or a device queue) and the working memory of a
+// chunk of tokens. Any number of sessions may share one; their steps take turns.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "backend/backend.hpp"
+#include "base/turn_lock.hpp"
+#include "model/model.hpp"
+#include "model/workspace.hpp"
+
+namespace sipo {
+
+// Rows that go through the head together.
+inline constexpr std::int64_t head_rows = 64;
+
+// Everything but `turns` is for the one who holds it. The buffers grow to the largest chunk that
+// came.
+struct Machinery {
+    Machinery(const Model& of_model, int threads)
+        : model(of_model), stream(of_model.backend().open_stream(threads)) {}
+
+    // Room for `tokens` tokens at once.
+    void reserve(std::int64_t tokens);
+    // Room for the logits of `rows` tokens.
+    void reserve_logits(std::int64_t rows);
+    // Final norm and head: the logits [rows, vocab_size] of at most head_rows rows of the residual
+    // stream.
+    [[nodiscard]] backend::View head(backend::View hidden);
+
+    const Model& model;
+    TurnLock turns;
+    backend::StreamPtr stream;
+    std::unique_ptr<Workspace> work;
+    backend::BufferPtr residual;  // [chunk, d_model]
+    backend::BufferPtr logits;    // [head rows, vocab_size]
+};
+
+// One step of one session on shared machinery.
+using Turn = std::lock_guard<TurnLock>;
+
+}  // namespace sipo

@@ -1,0 +1,252 @@
+#include "session/prefix_cache.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace sipo {
+namespace {
+
+constexpr std::int64_t shortest = 64;  // tokens: reading fewer is as quick as restoring them
+
+// hashes[n] is that of the first n tokens. [tokens + 1]
+std::vector<std::uint64_t> prefix_hashes(std::span<const std::int32_t> ids) {
+    std::vector<std::uint64_t> hashes(ids.size() + 1, 0);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        hashes[i + 1] = extend_token_hash(hashes[i], ids.subspan(i, 1));
+    }
+    return hashes;
+}
+
+std::int64_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
+    const std::size_t length = std::min(a.size(), b.size());
+    const auto at =
+        std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(length), b.begin());
+    return at.first - a.begin();
+}
+
+PrefixKey key_of(const PrefixQuery& query) {
+    return {static_cast<std::int64_t>(query.ids.size()), extend_token_hash(0, query.ids),
+            query.plan_key};
+}
+
+}  // namespace
+
+std::int64_t PrefixCache::Entry::bytes() const {
+    return static_cast<std::int64_t>(snapshot->size() + ids.size() * sizeof(std::int32_t));
+}
+
+PrefixCache::PrefixCache(std::shared_ptr<const OpenModel> model, PrefixCacheOptions options)
+    : model_(std::move(model)), options_(std::move(options)) {
+    if (options_.directory.empty()) return;
+    directory_.emplace(options_.directory, options_.directory_bytes, model_->fingerprint());
+}
+
+std::int64_t PrefixCache::find(const PrefixQuery& query,
+                               const std::function<void(SnapshotReader&)>& restore) {
+    const Candidates found = candidates(query);
+    std::int64_t reused = 0;
+    for (const PrefixKey& key : found.keys) {
+        if (!restore_entry(key, query, restore)) continue;
+        reused = key.length;
+        break;
+    }
+    const std::int64_t inexact = found.seen - reused >= shortest ? found.seen - reused : 0;
+    {
+        const std::lock_guard lock(mutex_);
+        ++counters_.prompts;
+        counters_.prompts_reusing += reused > 0 ? 1 : 0;
+        counters_.tokens_reused += reused;
+        counters_.tokens_inexact += inexact;
+    }
+    if (inexact > 0) tell_inexact(query, inexact);
+    return reused;
+}
+
+void PrefixCache::tell_inexact(const PrefixQuery& query, std::int64_t tokens) const {
+    const char* const reason =
+        query.whole ? "the context method chooses among all tokens of a prompt"
+                    : "the context method treats a prompt of this length differently; fixed "
+                      "expected tokens make prompts of different lengths share their prefixes";
+    model_->log(3, join("prefix cache: ", tokens,
+                        " tokens that were read before are read again, "
+                        "because ",
+                        reason));
+}
+
+PrefixCache::Candidates PrefixCache::candidates(const PrefixQuery& query) {
+    const std::vector<std::uint64_t> hashes = prefix_hashes(query.ids);
+    const auto tokens = static_cast<std::int64_t>(query.ids.size());
+    Candidates found;
+    const auto consider = [&](const PrefixKey& key) {
+        const bool prefix =
+            key.length <= tokens && hashes[static_cast<std::size_t>(key.length)] == key.hash;
+        if (!prefix) return;
+        const bool exact = key.plan_key == query.plan_key && (!query.whole || key.length == tokens);
+        if (exact) found.keys.push_back(key);
+        if (!exact) found.seen = std::max(found.seen, key.length);
+    };
+    if (directory_) {
+        for (const PrefixKey& key : directory_->keys()) consider(key);
+    }
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, entry] : entries_) {
+        consider(key);
+        if (key.plan_key == query.plan_key && !query.whole) continue;
+        found.seen = std::max(found.seen, common_prefix(entry.ids, query.ids));
+    }
+    std::sort(found.keys.begin(), found.keys.end(), std::greater<>());
+    found.keys.erase(std::unique(found.keys.begin(), found.keys.end()), found.keys.end());
+    return found;
+}
+
+bool PrefixCache::restore_entry(const PrefixKey& key, const PrefixQuery& query,
+                                const std::function<void(SnapshotReader&)>& restore) {
+    const auto prefix = query.ids.first(static_cast<std::size_t>(key.length));
+    const auto use = [&](std::span<const std::byte> bytes) {
+        SnapshotReader reader(bytes, "an entry of the prefix cache");
+        const SnapshotHeader& header = reader.header();
+        std::vector<std::int32_t> room;
+        if (!header.ids || header.plan_key != key.plan_key || header.position != key.length) {
+            fail(Code::corrupt_file, "an entry of the prefix cache is another than its name says");
+        }
+        const auto ids = reader.read(*header.ids, prefix.size(), room);
+        if (!std::equal(ids.begin(), ids.end(), prefix.begin(), prefix.end())) return false;
+        restore(reader);
+        return true;
+    };
+    try {
+        if (const auto snapshot = in_memory(key)) return use(*snapshot);
+        if (!directory_) return false;
+        const auto file = directory_->open(key);
+        if (!file || !use(file->bytes())) return false;
+        insert(key, {file->bytes().begin(), file->bytes().end()}, prefix);
+        return true;
+    } catch (const Error& error) {
+        if (error.code() != Code::corrupt_file && error.code() != Code::unsupported) throw;
+        model_->log(2, join("prefix cache: removed a damaged entry: ", error.what()));
+        drop(key);
+        return false;
+    }
+}
+
+std::shared_ptr<const std::vector<std::byte>> PrefixCache::in_memory(const PrefixKey& key) {
+    const std::lock_guard lock(mutex_);
+    const auto at = entries_.find(key);
+    if (at == entries_.end()) return nullptr;
+    recent_.splice(recent_.begin(), recent_, at->second.place);
+    return at->second.snapshot;
+}
+
+// Questions differ at the end of a prompt: the last tokens get more marks, further apart the
+// further from the end. And where a prompt parted from one that was read before, others will.
+std::vector<std::int64_t> PrefixCache::marks(const PrefixQuery& query, std::int64_t from) const {
+    if (query.whole) return {};
+    const auto tokens = static_cast<std::int64_t>(query.ids.size());
+    std::vector<std::int64_t> marks;
+    const std::int64_t interval = options_.interval;
+    for (std::int64_t at = (from / interval + 1) * interval; at < tokens; at += interval) {
+        marks.push_back(at);
+    }
+    for (std::int64_t back = 32; back < interval; back *= 4) marks.push_back(tokens - back);
+    {
+        std::int64_t parting = 0;
+        const std::lock_guard lock(mutex_);
+        for (const auto& [key, entry] : entries_) {
+            if (key.plan_key != query.plan_key) continue;
+            parting = std::max(parting, common_prefix(entry.ids, query.ids));
+        }
+        marks.push_back(parting);
+    }
+    std::sort(marks.begin(), marks.end());
+    marks.erase(std::unique(marks.begin(), marks.end()), marks.end());
+    std::erase_if(marks,
+                  [&](std::int64_t at) { return at < shortest || at <= from || at >= tokens; });
+    return marks;
+}
+
+void PrefixCache::store(const PrefixQuery& query, backend::Stream& stream,
+                        const SessionState& state) {
+    const PrefixKey key = key_of(query);
+    if (key.length < shortest) return;
+    const bool kept = in_memory(key) != nullptr;
+    const bool wanted_in_memory = !kept && options_.memory_bytes > 0;
+    const bool wanted_in_directory = directory_ && !directory_->contains(key);
+    if (!wanted_in_memory && !wanted_in_directory) return;
+    const SnapshotLabel label{.method = {}, .plan_key = query.plan_key, .ids = query.ids};
+    MemorySink sink(snapshot_bytes(*model_, state, label));
+    write_snapshot(sink, Encoding::raw, stream, *model_, state, label);
+    std::vector<std::byte> snapshot = sink.take();
+    if (wanted_in_directory) write(key, snapshot);
+    if (wanted_in_memory) insert(key, std::move(snapshot), query.ids);
+}
+
+void PrefixCache::write(const PrefixKey& key, std::span<const std::byte> snapshot) {
+    try {
+        const std::int64_t removed = directory_->write(key, snapshot);
+        const std::lock_guard lock(mutex_);
+        counters_.evictions += removed;
+    } catch (const Error& error) {
+        {
+            const std::lock_guard lock(mutex_);
+            ++counters_.write_failures;
+        }
+        model_->log(2, join("prefix cache: an entry was not written: ", error.what()));
+    }
+}
+
+void PrefixCache::insert(const PrefixKey& key, std::vector<std::byte> snapshot,
+                         std::span<const std::int32_t> ids) {
+    Entry entry{.snapshot = std::make_shared<const std::vector<std::byte>>(std::move(snapshot)),
+                .ids = {ids.begin(), ids.end()},
+                .place = {}};
+    const std::int64_t bytes = entry.bytes();
+    const std::lock_guard lock(mutex_);
+    if (bytes > options_.memory_bytes || entries_.contains(key)) return;
+    while (counters_.bytes + bytes > options_.memory_bytes) {
+        erase(entries_.find(recent_.back()));
+        ++counters_.evictions;
+    }
+    recent_.push_front(key);
+    entry.place = recent_.begin();
+    entries_.emplace(key, std::move(entry));
+    counters_.bytes += bytes;
+    ++counters_.entries;
+}
+
+void PrefixCache::drop(const PrefixKey& key) {
+    if (directory_) directory_->remove(key);
+    const std::lock_guard lock(mutex_);
+    ++counters_.damaged;
+    const auto at = entries_.find(key);
+    if (at != entries_.end()) erase(at);
+}
+
+void PrefixCache::erase(std::map<PrefixKey, Entry>::iterator at) {
+    counters_.bytes -= at->second.bytes();
+    --counters_.entries;
+    recent_.erase(at->second.place);
+    entries_.erase(at);
+}
+
+void PrefixCache::count_computed(std::int64_t tokens) {
+    const std::lock_guard lock(mutex_);
+    counters_.tokens_computed += tokens;
+}
+
+PrefixCounters PrefixCache::counters() {
+    const std::int64_t stored = directory_ ? directory_->bytes() : 0;
+    const std::lock_guard lock(mutex_);
+    PrefixCounters counters = counters_;
+    counters.directory_bytes = stored;
+    return counters;
+}
+
+void PrefixCache::clear() {
+    if (directory_) directory_->clear();
+    const std::lock_guard lock(mutex_);
+    while (!entries_.empty()) erase(entries_.begin());
+}
+
+}  // namespace sipo

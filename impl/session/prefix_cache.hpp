@@ -1,0 +1,111 @@
+// States after prefixes of prompts that were read before, so that a prompt which starts with one
+// need not read it again. In memory, and in a directory where one is given.
+//
+// Exact or not at all. A stored state is used for a prompt only when the context method's plan for
+// that prompt equals the plan that it was made under (context::key_of) and the tokens themselves
+// are the same. A plan that drops tokens ties the state to its whole prompt, so then only the whole
+// prompt is stored and found. What was seen before and still has to be read again is counted and
+// logged.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "session/open_model.hpp"
+#include "session/prefix_key.hpp"
+#include "session/session_state.hpp"
+#include "session/snapshot.hpp"
+#include "session/state_directory.hpp"
+
+namespace sipo {
+
+struct PrefixCacheOptions {
+    std::int64_t memory_bytes = std::int64_t{256} << 20;
+    std::filesystem::path directory;  // empty: none
+    std::int64_t directory_bytes = 0;
+    std::int64_t interval = 2048;  // tokens from one stored state of a prompt to the next
+};
+
+// What a prompt is to the cache.
+struct PrefixQuery {
+    std::span<const std::int32_t> ids;
+    std::uint64_t plan_key = 0;
+    bool whole = false;  // the plan drops tokens
+};
+
+struct PrefixCounters {
+    std::int64_t prompts = 0;
+    std::int64_t prompts_reusing = 0;
+    std::int64_t tokens_reused = 0;
+    std::int64_t tokens_computed = 0;
+    std::int64_t tokens_inexact = 0;  // seen before, but under another plan
+    std::int64_t entries = 0;         // in memory, as the next
+    std::int64_t bytes = 0;
+    std::int64_t directory_bytes = 0;
+    std::int64_t evictions = 0;  // in memory and in the directory
+    std::int64_t damaged = 0;    // entries that were found damaged and removed
+    std::int64_t write_failures = 0;
+};
+
+// All members may be called by several threads.
+class PrefixCache {
+public:
+    PrefixCache(std::shared_ptr<const OpenModel> model, PrefixCacheOptions options);
+
+    // Calls `restore` with the longest stored prefix of the prompt and returns its length; 0 when
+    // there is none. An entry that `restore` throws an Error about is removed.
+    [[nodiscard]] std::int64_t find(const PrefixQuery& query,
+                                    const std::function<void(SnapshotReader&)>& restore);
+    // Where a prompt's states are to be stored on the way: ascending, in (from, tokens).
+    [[nodiscard]] std::vector<std::int64_t> marks(const PrefixQuery& query,
+                                                  std::int64_t from) const;
+    // Keeps the state after all of query.ids. Failing to is counted and logged, no error.
+    void store(const PrefixQuery& query, backend::Stream& stream, const SessionState& state);
+    void count_computed(std::int64_t tokens);
+
+    [[nodiscard]] PrefixCounters counters();
+    void clear();
+    [[nodiscard]] const OpenModel& model() const { return *model_; }
+
+private:
+    struct Entry {
+        std::shared_ptr<const std::vector<std::byte>> snapshot;
+        std::vector<std::int32_t> ids;
+        std::list<PrefixKey>::iterator place;  // in recent_
+        [[nodiscard]] std::int64_t bytes() const;
+    };
+    struct Candidates {
+        std::vector<PrefixKey> keys;  // longest first
+        std::int64_t seen = 0;        // tokens of the prompt that are stored under another plan
+    };
+
+    [[nodiscard]] Candidates candidates(const PrefixQuery& query);
+    [[nodiscard]] bool restore_entry(const PrefixKey& key, const PrefixQuery& query,
+                                     const std::function<void(SnapshotReader&)>& restore);
+    [[nodiscard]] std::shared_ptr<const std::vector<std::byte>> in_memory(const PrefixKey& key);
+    void insert(const PrefixKey& key, std::vector<std::byte> snapshot,
+                std::span<const std::int32_t> ids);
+    void write(const PrefixKey& key, std::span<const std::byte> snapshot);
+    void drop(const PrefixKey& key);
+    void erase(std::map<PrefixKey, Entry>::iterator at);
+    void tell_inexact(const PrefixQuery& query, std::int64_t tokens) const;
+
+    std::shared_ptr<const OpenModel> model_;
+    PrefixCacheOptions options_;
+    std::optional<StateDirectory> directory_;
+    mutable std::mutex mutex_;  // of all below
+    std::map<PrefixKey, Entry> entries_;
+    std::list<PrefixKey> recent_;  // the latest first
+    PrefixCounters counters_;
+};
+
+}  // namespace sipo

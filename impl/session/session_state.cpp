@@ -1,0 +1,42 @@
+#include "session/session_state.hpp"
+
+#include <utility>
+
+#include "base/random.hpp"
+
+namespace sipo {
+
+std::uint64_t extend_token_hash(std::uint64_t hash, std::span<const std::int32_t> ids) {
+    for (const std::int32_t id : ids) {
+        hash = SplitMix64(hash ^ (static_cast<std::uint64_t>(id) + 1)).next();
+    }
+    return hash;
+}
+
+void SessionState::copy_from(backend::Stream& stream, const SessionState& other) {
+    // What may lack memory comes first.
+    std::vector<float> new_logits = other.logits;
+    std::optional<std::vector<std::int64_t>> new_kept = other.kept;
+    std::optional<SamplerState> new_sampler = other.sampler;
+    recurrent.copy_from(stream, other.recurrent);
+    logits.swap(new_logits);
+    kept.swap(new_kept);
+    sampler.swap(new_sampler);
+    position = other.position;
+    prompt_length = other.prompt_length;
+    token_hash = other.token_hash;
+    broken = other.broken;
+}
+
+void SessionState::clear(backend::Stream& stream) {
+    recurrent.clear(stream);
+    logits.clear();
+    position = 0;
+    prompt_length = 0;
+    kept.reset();
+    token_hash = 0;
+    sampler.reset();
+    broken = false;
+}
+
+}  // namespace sipo

@@ -1,0 +1,36 @@
+// All that a session remembers. What a checkpoint keeps, a fork copies and a snapshot stores.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "session/recurrent_state.hpp"
+#include "session/sampler.hpp"
+
+namespace sipo {
+
+// Hash of the tokens of a sequence, one after the other: the same however they were cut into
+// calls. An equal hash is a strong hint, no proof.
+[[nodiscard]] std::uint64_t extend_token_hash(std::uint64_t hash,
+                                              std::span<const std::int32_t> ids);
+
+struct SessionState {
+    SessionState(backend::Stream& stream, const Architecture& arch) : recurrent(stream, arch) {}
+
+    // All or nothing, unless the device fails.
+    void copy_from(backend::Stream& stream, const SessionState& other);
+    void clear(backend::Stream& stream);
+
+    RecurrentState recurrent;
+    std::vector<float> logits;                      // after the last token; empty before the first
+    std::int64_t position = 0;                      // tokens read
+    std::int64_t prompt_length = 0;                 // of the last prefill
+    std::optional<std::vector<std::int64_t>> kept;  // of the last prefill; nothing: all
+    std::uint64_t token_hash = 0;
+    std::optional<SamplerState> sampler;  // where the last generation stopped
+    bool broken = false;                  // a step failed half-way
+};
+
+}  // namespace sipo
