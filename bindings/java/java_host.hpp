@@ -178,7 +178,7 @@ inline void fail(sipo_status status, const char* message) noexcept {
         if (bytes == nullptr) return;
         const jobject error = env->CallStaticObjectMethod(upcalls().owner, upcalls().error,
                                                           static_cast<jint>(status), bytes);
-        if (error != nullptr) env->Throw(static_cast<jthrowable>(error));
+        if (!env->ExceptionCheck() && error != nullptr) env->Throw(static_cast<jthrowable>(error));
     } catch (const std::bad_alloc&) {
         const jclass found = env->FindClass("java/lang/OutOfMemoryError");
         if (found != nullptr) env->ThrowNew(found, "out of memory");
