@@ -32,6 +32,18 @@ struct Nothing<const NoResult> {
 #define SIPO_RETURN return Nothing<decltype(_swig_go_result)>::value()
 
 %include <std_string.i>
+%typemap(out, fragment="AllocateString") std::string %{
+    if ($1.empty()) {
+        $result = Nothing<decltype($result)>::value();
+    } else {
+        $result = Swig_AllocateString($1.data(), $1.size());
+    }
+%}
+%typemap(goout, fragment="CopyString") std::string %{
+    if len($1) > 0 {
+        $result = swigCopyString($1)
+    }
+%}
 
 /* Slices are read and filled where they are; results are copied into new slices. */
 %typemap(gotype) (const std::int32_t* ids, std::size_t count) "[]int32"

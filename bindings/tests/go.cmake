@@ -9,8 +9,7 @@ foreach(test "go_story;-v" "go_race;-race")
     set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ${go_environment})
     set_property(TEST ${name} PROPERTY WORKING_DIRECTORY ${module})
 endforeach()
-# Memory is not to be judged beside the race detector's own.
-set_property(TEST go_race APPEND PROPERTY ENVIRONMENT GODEBUG=cgocheck=2 SIPO_TEST_SHORT=1)
+set_property(TEST go_race APPEND PROPERTY ENVIRONMENT GODEBUG=cgocheck=2 SIPO_TEST_INSTRUMENTED=1)
 
 sipo_binding_test(go_snippet ${snippet} go ${snippet_arguments})
 sipo_binding_test(go_service bash -c "\"$1\" build -o ../go-answer . && exec bash \"$2\" \"$3\" 18303 ../go-answer \"$4\" 18303"

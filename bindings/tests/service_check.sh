@@ -25,14 +25,17 @@ for _ in $(seq 300); do
     sleep 0.1
 done
 
+# bytes OFFSET COUNT
+bytes() { dd if="$text" iflag=skip_bytes,count_bytes skip="$1" count="$2" status=none; }
+
 number() { echo $((10000 + $1 * 1371)); }
 
 document() {
     local key
     key=$(number "$1")
-    tail -c +$((1 + $1 * 6000)) "$text" | head -c 2500
+    bytes $(($1 * 6000)) 2500
     printf ' The pass key is %s. Remember it. %s is the pass key. ' "$key" "$key"
-    tail -c +$((3001 + $1 * 6000)) "$text" | head -c 2500
+    bytes $(($1 * 6000 + 3000)) 2500
 }
 
 # ask NUMBER: the answer is what the data lines say, one after the other.

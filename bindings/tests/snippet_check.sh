@@ -10,10 +10,13 @@ cd "$work"
 
 snippet() { awk -v fence="\`\`\`$language" '$0 == fence { on = 1; next } /^```$/ { on = 0 } on' "$readme" >"$1"; }
 
+# bytes OFFSET COUNT
+bytes() { dd if="$text" iflag=skip_bytes,count_bytes skip="$1" count="$2" status=none; }
+
 {
-    tail -c +4000 "$text" | head -c 9000
+    bytes 4000 9000
     printf ' The pass key is 48305. Remember it. 48305 is the pass key.'
-    tail -c +13000 "$text" | head -c 9000
+    bytes 13000 9000
     printf ' What is the pass key? The pass key is'
 } >prompt.txt
 

@@ -98,6 +98,7 @@ internal sealed class AnswerService
         {
             Context = Context.LongMamba,
             Threads = 1,
+            ChunkTokens = 256,
             Progress = (done, total) => Send(output, ": read " + done + " of " + total + "\n\n"),
         };
         using (Session session = model.NewSession(options))

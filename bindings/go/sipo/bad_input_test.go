@@ -3,7 +3,6 @@ package sipo
 import (
 	"math"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -171,7 +170,7 @@ func TestFreesForgottenSessions(t *testing.T) {
 		ok(t, err)
 		ok(t, session.Decode(1))
 		if count++; count%64 == 0 {
-			runtime.GC()
+			collect()
 		}
 	})
 }

@@ -6,14 +6,14 @@ import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import sipo.Context;
 import sipo.Model;
 import sipo.Session;
 import sipo.SessionOptions;
-import sipo.SipoException;
 
 /**
  * Answers questions about documents. POST /answer?question=... with the document as the body; the answer
@@ -28,7 +28,9 @@ public final class AnswerService {
     private static final int MAX_TOKENS = 32;
 
     private final Model model;
-    private final Semaphore processors = new Semaphore(Runtime.getRuntime().availableProcessors());
+    // The same few threads do the work, whoever asks: each keeps some memory of its own.
+    private final ExecutorService processors =
+            Executors.newFixedThreadPool(Runtime.getRuntime().availableProcessors());
     private final AtomicInteger running = new AtomicInteger();
     private final AtomicInteger finished = new AtomicInteger();
     private final AtomicInteger cancelled = new AtomicInteger();
@@ -55,24 +57,24 @@ public final class AnswerService {
             String prompt = new String(document, StandardCharsets.UTF_8) + " " + question(exchange);
             exchange.getResponseHeaders().set("Content-Type", "text/event-stream; charset=utf-8");
             exchange.sendResponseHeaders(200, 0);
-            processors.acquire();
-            try {
-                stream(prompt, exchange.getResponseBody());
-            } finally {
-                processors.release();
-            }
+            OutputStream out = exchange.getResponseBody();
+            processors.submit(() -> stream(prompt, out)).get();
             finished.incrementAndGet();
-        } catch (UncheckedIOException gone) {
-            cancelled.incrementAndGet();
-        } catch (SipoException | InterruptedException e) {
-            System.err.println(e.getMessage());
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof UncheckedIOException) {
+                cancelled.incrementAndGet();
+            } else {
+                System.err.println(e.getCause().getMessage());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         } finally {
             running.decrementAndGet();
         }
     }
 
     private void stream(String prompt, OutputStream out) {
-        SessionOptions options = new SessionOptions().context(Context.LONGMAMBA).threads(1);
+        SessionOptions options = new SessionOptions().context(Context.LONGMAMBA).threads(1).chunkTokens(256);
         options.progress((done, total) -> send(out, ": read " + done + " of " + total + "\n\n"));
         try (Session session = model.newSession(options)) {
             session.prefill(model.tokenize(prompt));

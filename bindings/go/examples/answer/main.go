@@ -75,7 +75,7 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) {
 
 // stream stops when the client goes away: that ends the request's context.
 func (s *service) stream(w http.ResponseWriter, r *http.Request, prompt string) error {
-	session, err := s.model.NewSession(&sipo.SessionOptions{Context: sipo.LongMamba, Threads: 1})
+	session, err := s.model.NewSession(&sipo.SessionOptions{Context: sipo.LongMamba, Threads: 1, ChunkTokens: 256})
 	if err != nil {
 		return err
 	}
