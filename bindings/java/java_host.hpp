@@ -138,9 +138,9 @@ inline bool progress(Handle listener, long long done, long long total, Handle* t
     JNIEnv* const env = environment();
     if (env == nullptr) return false;
     const LocalFrame frame(env);
-    const jboolean goes_on = env->CallStaticBooleanMethod(
-        upcalls().owner, upcalls().progress, object_of(listener), static_cast<jlong>(done),
-        static_cast<jlong>(total));
+    const jboolean goes_on =
+        env->CallStaticBooleanMethod(upcalls().owner, upcalls().progress, object_of(listener),
+                                     static_cast<jlong>(done), static_cast<jlong>(total));
     *thrown = take_exception(env);
     return goes_on != JNI_FALSE;
 }
@@ -151,8 +151,8 @@ inline bool token(Handle listener, std::int32_t token, const std::string& text, 
     const LocalFrame frame(env);
     jboolean goes_on = JNI_FALSE;
     if (const jbyteArray bytes = new_bytes(env, text)) {
-        goes_on = env->CallStaticBooleanMethod(upcalls().owner, upcalls().token,
-                                               object_of(listener), static_cast<jint>(token), bytes);
+        goes_on = env->CallStaticBooleanMethod(
+            upcalls().owner, upcalls().token, object_of(listener), static_cast<jint>(token), bytes);
     }
     *thrown = take_exception(env);
     return goes_on != JNI_FALSE;

@@ -19,7 +19,7 @@ internal static class Overhead
         {
             int[] ids = model.Tokenize(text).Take(16384).ToArray();
             long length = 0;
-            for (int round = 0; round < 6; ++round)
+            for (int round = 0; round < 4; ++round)
             {
                 session.Reset();
                 Stopwatch watch = Stopwatch.StartNew();

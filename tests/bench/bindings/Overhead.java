@@ -16,7 +16,7 @@ public final class Overhead {
                 Session session = model.newSession()) {
             int[] ids = Arrays.copyOf(model.tokenize(text), 16384);
             long[] length = {0};
-            for (int round = 0; round < 6; ++round) {
+            for (int round = 0; round < 4; ++round) {
                 session.reset();
                 long start = System.nanoTime();
                 session.prefill(ids);

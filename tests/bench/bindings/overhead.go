@@ -32,7 +32,7 @@ func main() {
 	prefill, stream, length := 1e9, 1e9, 0
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	for round := 0; round < 6; round++ {
+	for round := 0; round < 4; round++ {
 		check(session.Reset())
 		start := time.Now()
 		check(session.Prefill(ctx, ids))
