@@ -1,0 +1,198 @@
+using System;
+using System.Collections.Generic;
+
+namespace Sipo
+{
+    /// <summary>The weights and the tokenizer of one .sipo file; immutable. Any number of threads and sessions may
+    /// share it.</summary>
+    /// <example><code>
+    /// using (Model model = Model.Open("model.sipo"))
+    /// using (Session session = model.NewSession(new SessionOptions { Context = Context.LongMamba }))
+    /// {
+    ///     session.Prefill(model.Tokenize(text));
+    ///     foreach (Token token in session.Tokens(100))
+    ///     {
+    ///         Console.Write(token.Text);
+    ///     }
+    /// }
+    /// </code></example>
+    /// <remarks>Rules that hold everywhere. A call that fails throws <see cref="SipoException"/> with the library's
+    /// status and its one line; a null argument gives ArgumentNullException, a negative size
+    /// ArgumentOutOfRangeException, an object that is disposed ObjectDisposedException. Options are plain objects;
+    /// their numbers are checked when they are used, and the message says the legal range. A session serves one
+    /// thread at a time: a second is refused with <see cref="Status.InvalidState"/>. Only Cancel and Dispose may
+    /// come at any time. Dispose frees an object, once; calls that run finish first. Callbacks run on the thread
+    /// that made the call; what one throws ends the call and comes out of it.</remarks>
+    public sealed class Model : IDisposable
+    {
+        private readonly NativeHandle handle;
+
+        private Model(IntPtr address)
+        {
+            handle = new NativeHandle(nameof(Model), address, Native.delete_Model);
+        }
+
+        /// <summary>The version of the library that runs, such as "0.1.0".</summary>
+        public static string LibraryVersion
+        {
+            get
+            {
+                Upcalls.EnsureRegistered();
+                return NativeArray.Text(Native.version());
+            }
+        }
+
+        /// <summary>Opens a .sipo file, which may be replaced or removed afterwards.</summary>
+        /// <exception cref="SipoException">NotFound, IoError, CorruptFile, Unsupported (a newer format),
+        /// BackendError, Cancelled.</exception>
+        public static Model Open(string path, ModelOptions options = null)
+        {
+            return Upcalls.Call(() => Utf8.Pass(path, nameof(path), file =>
+                (options ?? new ModelOptions()).Use(chosen => new Model(Native.Model_open(ref file, chosen)))));
+        }
+
+        /// <summary>Converts a Hugging Face directory (Mamba-1 or Mamba-2; config.json, safetensors,
+        /// tokenizer.json) into a .sipo file, which appears only when it is complete.</summary>
+        /// <exception cref="SipoException">NotFound, IoError, CorruptFile, Unsupported, Cancelled.</exception>
+        public static void ImportCheckpoint(string directory, string output, ImportOptions options = null)
+        {
+            Convert(directory, nameof(directory), output, options, Native.import_checkpoint);
+        }
+
+        /// <summary>Writes a model with f32 or bf16 weights again with <see cref="Weights.Q8"/> (the default) or Q4
+        /// ones.</summary>
+        /// <exception cref="SipoException">As ImportCheckpoint; Unsupported when they are quantised
+        /// already.</exception>
+        public static void Quantize(string path, string output, ImportOptions options = null)
+        {
+            Convert(path, nameof(path), output, options, Native.quantize);
+        }
+
+        /// <summary>Writes a model of random weights in the shape of a public one, such as "mamba-130m", for
+        /// measuring speed.</summary>
+        /// <exception cref="SipoException">NotFound names the presets.</exception>
+        public static void WritePreset(string preset, string output, ImportOptions options = null)
+        {
+            Convert(preset, nameof(preset), output, options, Native.write_preset);
+        }
+
+        private delegate void Conversion(ref Utf8 from, ref Utf8 to, IntPtr options);
+
+        private static void Convert(string from, string name, string output, ImportOptions options, Conversion convert)
+        {
+            Upcalls.Call(() => Utf8.Pass(from, name, source => Utf8.Pass(output, nameof(output), target =>
+                (options ?? new ImportOptions()).Use(chosen =>
+                {
+                    convert(ref source, ref target, chosen);
+                    return true;
+                }))));
+        }
+
+        /// <summary>A session at position 0.</summary>
+        /// <exception cref="SipoException">OutOfRange for an option outside its range, NotFound when LongMamba has
+        /// neither its profile nor a calibration, BackendError.</exception>
+        public Session NewSession(SessionOptions options = null)
+        {
+            return handle.Use(model =>
+                new Session(model, (int)Native.Model_vocab_size(model), options ?? new SessionOptions()));
+        }
+
+        /// <summary>Measures what LongMamba needs to know.</summary>
+        /// <param name="ids">[sequences, length] tokens of ordinary text, 1 to 65536 sequences (ten are enough);
+        /// what is left over is not used.</param>
+        /// <param name="length">Tokens a sequence, usually the training length: 2 to 1048576.</param>
+        /// <param name="options">Null for the defaults.</param>
+        /// <exception cref="SipoException">OutOfRange, Cancelled.</exception>
+        public Calibration Calibrate(int[] ids, int length, CalibrationOptions options = null)
+        {
+            Session.RequireNotNull(ids, nameof(ids));
+            UIntPtr tokens = NativeHandle.Size(length, nameof(length));
+            return handle.Use(model => (options ?? new CalibrationOptions()).Use(chosen => Session.Pin(ids, (data, count) =>
+                new Calibration(Native.Calibration_measure_sequences(model, data, count, tokens, chosen)))));
+        }
+
+        /// <summary>Text, which may hold NUL, to token ids. Special tokens in the text are recognised; nothing is
+        /// added.</summary>
+        public int[] Tokenize(string text)
+        {
+            return handle.Use(model => Utf8.Pass(text, nameof(text), bytes =>
+                NativeArray.Ints(Native.Model_tokenize(model, ref bytes))));
+        }
+
+        /// <summary>Token ids to text, special tokens included.</summary>
+        /// <exception cref="SipoException">OutOfRange for an id outside 0 to <see cref="VocabSize"/> -
+        /// 1.</exception>
+        public string Detokenize(params int[] ids)
+        {
+            Session.RequireNotNull(ids, nameof(ids));
+            return Detokenize(ids.AsSpan());
+        }
+
+        /// <summary>The same for a span.</summary>
+        public unsafe string Detokenize(ReadOnlySpan<int> ids)
+        {
+            fixed (int* first = &System.Runtime.InteropServices.MemoryMarshal.GetReference(ids))
+            {
+                IntPtr data = (IntPtr)first;
+                UIntPtr count = (UIntPtr)(uint)ids.Length;
+                return handle.Use(model => NativeArray.Text(Native.Model_detokenize(model, data, count)));
+            }
+        }
+
+        /// <summary>Blocks.</summary>
+        public int Layers => (int)handle.Use(Native.Model_layers);
+
+        /// <summary>Width of the residual stream.</summary>
+        public int DModel => (int)handle.Use(Native.Model_d_model);
+
+        /// <summary>Channels inside a block.</summary>
+        public int DInner => (int)handle.Use(Native.Model_d_inner);
+
+        /// <summary>States a channel.</summary>
+        public int DState => (int)handle.Use(Native.Model_d_state);
+
+        /// <summary>Length of the logits; may exceed the tokenizer's.</summary>
+        public int VocabSize => (int)handle.Use(Native.Model_vocab_size);
+
+        /// <summary>Per layer: d_inner in Mamba-1, heads in Mamba-2.</summary>
+        public int DeltaChannels => (int)handle.Use(Native.Model_delta_channels);
+
+        /// <summary>In tokens.</summary>
+        public int TrainingLength => (int)handle.Use(Native.Model_training_length);
+
+        /// <summary>Token id.</summary>
+        public int EndOfText => handle.Use(Native.Model_end_of_text);
+
+        /// <summary>Numbers in the weights.</summary>
+        public long Parameters => handle.Use(Native.Model_parameters);
+
+        /// <summary>Held in memory by the model.</summary>
+        public long WeightBytes => handle.Use(Native.Model_weight_bytes);
+
+        /// <summary>Recurrent state of one session.</summary>
+        public long StateBytes => handle.Use(Native.Model_state_bytes);
+
+        /// <summary>"mamba1" or "mamba2".</summary>
+        public string Family => handle.Use(m => NativeArray.Text(Native.Model_family(m)));
+
+        /// <summary>"f32", "bf16", "q8" or "q4".</summary>
+        public string WeightsType => handle.Use(m => NativeArray.Text(Native.Model_weights_type(m)));
+
+        /// <summary>Where it runs, such as "cpu (avx512)".</summary>
+        public string Backend => handle.Use(m => NativeArray.Text(Native.Model_backend(m)));
+
+        /// <summary>The checkpoint that it was imported from.</summary>
+        public string Source => handle.Use(m => NativeArray.Text(Native.Model_source(m)));
+
+        /// <summary>Names of the calibration profiles in the file.</summary>
+        public IReadOnlyList<string> Profiles => handle.Use(m => NativeArray.Text(Native.Model_profile_lines(m)))
+            .Split(new[] { '\n' }, StringSplitOptions.RemoveEmptyEntries);
+
+        /// <summary>Frees the model, now or when its last call has returned. Its sessions keep what they
+        /// need.</summary>
+        public void Dispose()
+        {
+            handle.Dispose();
+        }
+    }
+}

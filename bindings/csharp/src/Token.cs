@@ -1,0 +1,18 @@
+namespace Sipo
+{
+    /// <summary>A generated token.</summary>
+    public struct Token
+    {
+        internal Token(int id, string text)
+        {
+            Id = id;
+            Text = text;
+        }
+
+        /// <summary>Its id.</summary>
+        public int Id { get; }
+
+        /// <summary>What the token completes: whole code points, possibly none.</summary>
+        public string Text { get; }
+    }
+}

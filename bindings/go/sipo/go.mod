@@ -1,0 +1,3 @@
+module sipo
+
+go 1.19

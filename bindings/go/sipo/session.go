@@ -1,0 +1,281 @@
+package sipo
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"time"
+
+	"sipo/internal/native"
+)
+
+// Session is one sequence: its recurrent state, a few megabytes whatever the length of the prompt, and the
+// method that extends its context. One goroutine at a time; Cancel and Close from any.
+type Session struct {
+	handle
+	native native.Session
+}
+
+// NewSession makes a session at position 0. Errors: [OutOfRange] for an option outside its range,
+// [NotFound] when LongMamba has neither its profile nor a calibration, [BackendError].
+func (m *Model) NewSession(options *SessionOptions) (*Session, error) {
+	if options == nil {
+		options = &SessionOptions{}
+	}
+	if calibration := options.Calibration; calibration != nil {
+		if err := calibration.acquire(); err != nil {
+			return nil, err
+		}
+		defer calibration.release()
+	}
+	var chosen native.SessionOptions
+	if err := m.use(func() { chosen = native.NewSessionOptions(m.native) }); err != nil {
+		return nil, err
+	}
+	defer native.DeleteSessionOptions(chosen)
+	if err := try(func() { options.apply(chosen) }); err != nil {
+		return nil, err
+	}
+	session := &Session{}
+	if err := try(func() { session.native = native.NewSession(chosen) }); err != nil {
+		return nil, err
+	}
+	created := session.native
+	session.handle = handle{open: true, free: func() { native.DeleteSession(created) }}
+	runtime.SetFinalizer(session, (*Session).finalize)
+	return session, nil
+}
+
+// Close cancels what runs in the session and frees it when that has returned. The error is always nil.
+func (s *Session) Close() error {
+	runtime.SetFinalizer(s, nil)
+	s.Cancel()
+	s.close()
+	return nil
+}
+
+func (s *Session) finalize() { s.close() }
+
+// Prefill reads a prompt: 1 to 2^40 tokens, each 0 to VocabSize-1, after what was read before. The context
+// method acts here. If it fails or is cancelled, the session is as it was. Errors: [OutOfRange] (which
+// token), [Cancelled].
+func (s *Session) Prefill(ctx context.Context, ids []int32) error {
+	return s.run(ctx, func() { s.native.Prefill(ids) })
+}
+
+// PrefillLogits is a Prefill that also gives the logits at the last tokens, 1 to len(ids), as
+// [last, VocabSize]. With DeciMamba the protected tail has to reach that far.
+func (s *Session) PrefillLogits(ctx context.Context, ids []int32, last int) ([]float32, error) {
+	if err := notNegative("last", last); err != nil {
+		return nil, err
+	}
+	var logits []float32
+	err := s.run(ctx, func() { logits = s.native.Prefill_logits(ids, int64(last)) })
+	return logits, err
+}
+
+// Score is a Prefill that also gives the negative log-likelihood, in nats, of each of the last scored
+// tokens: 1 to len(ids)-1, or to len(ids) if the session has read tokens before. With DeciMamba the
+// protected tail has to be scored+1 or more.
+func (s *Session) Score(ctx context.Context, ids []int32, scored int) ([]float32, error) {
+	if err := notNegative("scored", scored); err != nil {
+		return nil, err
+	}
+	var nll []float32
+	err := s.run(ctx, func() { nll = s.native.Score(ids, int64(scored)) })
+	return nll, err
+}
+
+// Decode reads one token by the plain recurrence, whatever the context method.
+func (s *Session) Decode(token int32) error {
+	return s.use(func() { s.native.Decode(int(token)) })
+}
+
+// BatchDecode reads one token in each of several different sessions of one model, in one pass over the
+// weights. Errors: [InvalidArgument] when the lists differ in length or a session is of another model,
+// [InvalidState] when a session stands twice or is in use; then none has read its token.
+func BatchDecode(sessions []*Session, tokens []int32) error {
+	if len(sessions) != len(tokens) {
+		return &Error{InvalidArgument, "sessions and tokens differ in length"}
+	}
+	batch := native.NewBatch()
+	defer native.DeleteBatch(batch)
+	for i, session := range sessions {
+		if err := session.acquire(); err != nil {
+			return err
+		}
+		defer session.release()
+		batch.Add(session.native, int(tokens[i]))
+	}
+	return try(batch.Decode)
+}
+
+// Logits after the last token, [VocabSize]: into dst if that is as long or longer, else into a new slice.
+// Errors: [InvalidState] before the first token.
+func (s *Session) Logits(dst []float32) ([]float32, error) {
+	var count int64
+	err := s.use(func() {
+		if count = s.native.Logits_into(nil); count > int64(len(dst)) {
+			dst = make([]float32, count)
+		}
+		s.native.Logits_into(dst)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return dst[:count], nil
+}
+
+// Token is a generated token.
+type Token struct {
+	ID   int32
+	Text string // what the token completes: whole code points, possibly none
+}
+
+// Generate generates up to maxTokens (1 to 2^40) tokens from where the session stands, reads each, so that
+// the session can go on, and calls fn, which may be nil, with it. The end of text stops it and is neither
+// reported nor read. An error of fn stops it too and is returned, except [Stop]. nil options are greedy.
+// It returns how many tokens fn was called with. Errors: [InvalidState] before the first token,
+// [Cancelled]; what fn was called with has been read.
+func (s *Session) Generate(ctx context.Context, maxTokens int, options *SamplingOptions, fn func(Token) error) (int, error) {
+	if err := notNegative("maxTokens", maxTokens); err != nil {
+		return 0, err
+	}
+	if options == nil {
+		options = &SamplingOptions{}
+	}
+	var sampling native.SamplingOptions
+	if err := try(func() { sampling = native.NewSamplingOptions() }); err != nil {
+		return 0, err
+	}
+	defer native.DeleteSamplingOptions(sampling)
+	if err := try(func() { options.apply(sampling) }); err != nil {
+		return 0, err
+	}
+	generated := 0
+	var refused error
+	listener := func(token int32, text string) bool {
+		generated++
+		if fn != nil {
+			refused = fn(Token{token, text})
+		}
+		return refused == nil
+	}
+	err := s.run(ctx, func() {
+		s.native.Generate(int64(maxTokens), native.Tokens(listener), sampling)
+	})
+	if refused != nil {
+		err = refused
+	}
+	if errors.Is(err, Stop) {
+		err = nil
+	}
+	return generated, err
+}
+
+// Text generates and returns the text of all tokens; on an error, of those before it. See Generate.
+func (s *Session) Text(ctx context.Context, maxTokens int, options *SamplingOptions) (string, error) {
+	var text strings.Builder
+	_, err := s.Generate(ctx, maxTokens, options, func(token Token) error {
+		text.WriteString(token.Text)
+		return nil
+	})
+	return text.String(), err
+}
+
+// Tokens generates in a goroutine and sends every token. The channel is closed at the end; then the
+// function returns what Generate would have. Whoever stops receiving ends the context.
+func (s *Session) Tokens(ctx context.Context, maxTokens int, options *SamplingOptions) (<-chan Token, func() error) {
+	tokens := make(chan Token, 16)
+	done := make(chan struct{})
+	var failure error
+	go func() {
+		defer close(done)
+		defer close(tokens)
+		_, failure = s.Generate(ctx, maxTokens, options, func(token Token) error {
+			select {
+			case tokens <- token:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	return tokens, func() error { <-done; return failure }
+}
+
+// Position is how many tokens the session has read.
+func (s *Session) Position() (int64, error) {
+	var position int64
+	err := s.use(func() { position = s.native.Position() })
+	return position, err
+}
+
+// KeptTokens are those of the last prefill that reached the last layer: indices into its ids, ascending.
+func (s *Session) KeptTokens() ([]int64, error) {
+	var kept []int64
+	err := s.use(func() { kept = s.native.Kept_tokens() })
+	return kept, err
+}
+
+// Reset goes back to position 0.
+func (s *Session) Reset() error {
+	return s.use(func() { s.native.Reset() })
+}
+
+// Cancel makes the call that runs in the session fail with [ErrCancelled] within a chunk or a token; without
+// one it has no effect. Any goroutine may call it.
+func (s *Session) Cancel() {
+	_ = s.use(func() { s.native.Cancel() })
+}
+
+// BackendName is where the session computes, such as "cpu (avx512), 2 threads".
+func (s *Session) BackendName() (string, error) {
+	var name string
+	err := s.use(func() { name = s.native.Backend_name() })
+	return name, err
+}
+
+// run is use, ended early by the context.
+func (s *Session) run(ctx context.Context, call func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.acquire(); err != nil {
+		return err
+	}
+	defer s.release()
+	defer s.cancelAfter(ctx)()
+	err := try(call)
+	if errors.Is(err, ErrCancelled) && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// cancelAfter cancels the session once the context ends, until the function it returns is called. A cancel
+// that comes before the library's call has no effect, so it is repeated.
+func (s *Session) cancelAfter(ctx context.Context) func() {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	finished, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		select {
+		case <-finished:
+			return
+		case <-ctx.Done():
+		}
+		for {
+			_ = try(s.native.Cancel)
+			select {
+			case <-finished:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	return func() { close(finished); <-stopped }
+}

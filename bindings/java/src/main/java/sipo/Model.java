@@ -1,0 +1,246 @@
+package sipo;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.LongConsumer;
+
+/**
+ * The weights and the tokenizer of one .sipo file; immutable. Any number of threads and sessions may share
+ * it.
+ */
+public final class Model implements AutoCloseable {
+    private final NativeHandle handle;
+
+    private Model(long address) {
+        handle = NativeHandle.of(this, "model", address, Native::delete_Model);
+    }
+
+    /** The version of the library that runs, such as "0.1.0". */
+    public static String libraryVersion() {
+        Library.ensureLoaded();
+        return Library.text(Native.version());
+    }
+
+    /** Opens a file with default options. */
+    public static Model open(String path) {
+        return open(path, new ModelOptions());
+    }
+
+    /** Opens a file with default options. */
+    public static Model open(Path path) {
+        return open(path.toString(), new ModelOptions());
+    }
+
+    /**
+     * Opens a .sipo file, which may be replaced or removed afterwards.
+     *
+     * @throws SipoException NOT_FOUND, IO_ERROR, CORRUPT_FILE, UNSUPPORTED (a newer format), BACKEND_ERROR,
+     *     CANCELLED
+     */
+    public static Model open(String path, ModelOptions options) {
+        byte[] file = Library.utf8(path);
+        Library.ensureLoaded();
+        long chosen = options.create();
+        try {
+            return new Model(Native.Model_open(file, chosen));
+        } finally {
+            Native.delete_ModelOptions(chosen);
+        }
+    }
+
+    /**
+     * Converts a Hugging Face directory (Mamba-1 or Mamba-2; config.json, safetensors, tokenizer.json) into
+     * a .sipo file, which appears only when it is complete.
+     *
+     * @throws SipoException NOT_FOUND, IO_ERROR, CORRUPT_FILE, UNSUPPORTED, CANCELLED
+     */
+    public static void importCheckpoint(String directory, String output, ImportOptions options) {
+        byte[] from = Library.utf8(directory);
+        byte[] to = Library.utf8(output);
+        convert(options, (long chosen) -> Native.import_checkpoint(from, to, chosen));
+    }
+
+    /**
+     * Writes a model with f32 or bf16 weights again with {@link Weights#Q8} (the default) or Q4 ones.
+     *
+     * @throws SipoException as importCheckpoint; UNSUPPORTED when they are quantised already
+     */
+    public static void quantize(String path, String output, ImportOptions options) {
+        byte[] from = Library.utf8(path);
+        byte[] to = Library.utf8(output);
+        convert(options, (long chosen) -> Native.quantize(from, to, chosen));
+    }
+
+    /**
+     * Writes a model of random weights in the shape of a public one, such as "mamba-130m", for measuring
+     * speed.
+     *
+     * @throws SipoException NOT_FOUND names the presets
+     */
+    public static void writePreset(String preset, String output, ImportOptions options) {
+        byte[] name = Library.utf8(preset);
+        byte[] to = Library.utf8(output);
+        convert(options, (long chosen) -> Native.write_preset(name, to, chosen));
+    }
+
+    private static void convert(ImportOptions options, LongConsumer work) {
+        Objects.requireNonNull(options, "options");
+        Library.ensureLoaded();
+        long chosen = options.create();
+        try {
+            work.accept(chosen);
+        } finally {
+            Native.delete_ImportOptions(chosen);
+        }
+    }
+
+    /** A session with default options. */
+    public Session newSession() {
+        return newSession(new SessionOptions());
+    }
+
+    /**
+     * A session at position 0.
+     *
+     * @throws SipoException OUT_OF_RANGE for an option outside its range, NOT_FOUND when LongMamba has
+     *     neither its profile nor a calibration, BACKEND_ERROR
+     */
+    public Session newSession(SessionOptions options) {
+        Objects.requireNonNull(options, "options");
+        return handle.use((long model) -> new Session(model, (int) Native.Model_vocab_size(model), options));
+    }
+
+    /** Calibrates with default options. */
+    public Calibration calibrate(int[] ids, int length) {
+        return calibrate(ids, length, new CalibrationOptions());
+    }
+
+    /**
+     * Measures what LongMamba needs to know.
+     *
+     * @param ids [sequences, length] tokens of ordinary text, 1 to 65536 sequences (ten are enough); what is
+     *     left over is not used
+     * @param length tokens a sequence, usually the training length: 2 to 1048576
+     * @throws SipoException OUT_OF_RANGE, CANCELLED
+     */
+    public Calibration calibrate(int[] ids, int length, CalibrationOptions options) {
+        Objects.requireNonNull(ids, "ids");
+        Library.size(length, "length");
+        Objects.requireNonNull(options, "options");
+        return handle.use(
+                (long model) -> {
+                    long chosen = options.create();
+                    try {
+                        return new Calibration(
+                                Native.Calibration_measure_sequences(model, ids, length, chosen));
+                    } finally {
+                        Native.delete_CalibrationOptions(chosen);
+                    }
+                });
+    }
+
+    /**
+     * Text, which may hold NUL, to token ids. Special tokens in the text are recognised; nothing is added.
+     */
+    public int[] tokenize(String text) {
+        byte[] bytes = Library.utf8(text);
+        return handle.use((long model) -> Native.Model_tokenize(model, bytes));
+    }
+
+    /**
+     * Token ids to text, special tokens included.
+     *
+     * @throws SipoException OUT_OF_RANGE for an id outside 0 to {@link #vocabSize} - 1
+     */
+    public String detokenize(int... ids) {
+        Objects.requireNonNull(ids, "ids");
+        return handle.use((long model) -> Library.text(Native.Model_detokenize(model, ids)));
+    }
+
+    /** Blocks. */
+    public int layers() {
+        return handle.use((long model) -> (int) Native.Model_layers(model));
+    }
+
+    /** Width of the residual stream. */
+    public int dModel() {
+        return handle.use((long model) -> (int) Native.Model_d_model(model));
+    }
+
+    /** Channels inside a block. */
+    public int dInner() {
+        return handle.use((long model) -> (int) Native.Model_d_inner(model));
+    }
+
+    /** States a channel. */
+    public int dState() {
+        return handle.use((long model) -> (int) Native.Model_d_state(model));
+    }
+
+    /** Length of the logits; may exceed the tokenizer's. */
+    public int vocabSize() {
+        return handle.use((long model) -> (int) Native.Model_vocab_size(model));
+    }
+
+    /** Per layer: d_inner in Mamba-1, heads in Mamba-2. */
+    public int deltaChannels() {
+        return handle.use((long model) -> (int) Native.Model_delta_channels(model));
+    }
+
+    /** In tokens. */
+    public int trainingLength() {
+        return handle.use((long model) -> (int) Native.Model_training_length(model));
+    }
+
+    /** Token id. */
+    public int endOfText() {
+        return handle.use(Native::Model_end_of_text);
+    }
+
+    /** Numbers in the weights. */
+    public long parameters() {
+        return handle.use(Native::Model_parameters);
+    }
+
+    /** Held in memory by the model. */
+    public long weightBytes() {
+        return handle.use(Native::Model_weight_bytes);
+    }
+
+    /** Recurrent state of one session. */
+    public long stateBytes() {
+        return handle.use(Native::Model_state_bytes);
+    }
+
+    /** "mamba1" or "mamba2". */
+    public String family() {
+        return handle.use((long model) -> Library.text(Native.Model_family(model)));
+    }
+
+    /** "f32", "bf16", "q8" or "q4". */
+    public String weightsType() {
+        return handle.use((long model) -> Library.text(Native.Model_weights_type(model)));
+    }
+
+    /** Where it runs, such as "cpu (avx512)". */
+    public String backend() {
+        return handle.use((long model) -> Library.text(Native.Model_backend(model)));
+    }
+
+    /** The checkpoint that it was imported from. */
+    public String source() {
+        return handle.use((long model) -> Library.text(Native.Model_source(model)));
+    }
+
+    /** Names of the calibration profiles in the file. */
+    public List<String> profiles() {
+        return handle.use((long model) -> Library.text(Native.Model_profile_lines(model)).lines().toList());
+    }
+
+    /** Frees the model, now or when its last call has returned. Its sessions keep what they need. */
+    @Override
+    public void close() {
+        handle.close();
+    }
+}

@@ -1,0 +1,180 @@
+package sipo;
+
+import java.util.Objects;
+
+/**
+ * Options of {@link Model#newSession}. Defaults: no context method, chunks of 1024 tokens, all processors; DeciMamba
+ * with rate 0.5, capacity the training length, minimum 20, protected tail 1, in the middle layer; LongMamba
+ * with threshold 1e-2, profile "default", in all layers.
+ */
+public final class SessionOptions {
+    private Context context;
+    private Double decimationRate;
+    private Long decimationCapacity;
+    private Long decimationMinTokens;
+    private Long protectedTail;
+    private int[] layers;
+    private boolean allLayers;
+    private Double globalChannelThreshold;
+    private Channels filteredChannels;
+    private long channelSeed;
+    private String profile;
+    private Calibration calibration;
+    private Long expectedTokens;
+    private Integer threads;
+    private Long chunkTokens;
+    private ProgressListener progress;
+
+    /** The method that extends the context. */
+    public SessionOptions context(Context context) {
+        this.context = context;
+        return this;
+    }
+
+    /** DeciMamba: layer number s of the scope keeps capacity * rate^s tokens. (0, 1]. */
+    public SessionOptions decimationRate(double decimationRate) {
+        this.decimationRate = decimationRate;
+        return this;
+    }
+
+    /** DeciMamba: tokens that the first layer of the scope keeps, 1 to 2^40. */
+    public SessionOptions decimationCapacity(long decimationCapacity) {
+        this.decimationCapacity = decimationCapacity;
+        return this;
+    }
+
+    /** DeciMamba: never keep fewer tokens than this, 1 to 2^40. */
+    public SessionOptions decimationMinTokens(long decimationMinTokens) {
+        this.decimationMinTokens = decimationMinTokens;
+        return this;
+    }
+
+    /** DeciMamba: tokens at the end of the prompt that are always kept, 1 to 2^40. */
+    public SessionOptions protectedTail(long protectedTail) {
+        this.protectedTail = protectedTail;
+        return this;
+    }
+
+    /** Layer scope of the method: different layers, each 0 to {@link Model#layers} - 1, in any order. */
+    public SessionOptions layers(int... layers) {
+        this.layers = layers.clone();
+        allLayers = false;
+        return this;
+    }
+
+    /** LongMamba: a channel is global when its cumulative decay at the training length exceeds this. (0, 1). */
+    public SessionOptions globalChannelThreshold(double globalChannelThreshold) {
+        this.globalChannelThreshold = globalChannelThreshold;
+        return this;
+    }
+
+    /** LongMamba: which channels are filtered; {@code seed}, any number, chooses the random ones. */
+    public SessionOptions filteredChannels(Channels filteredChannels, long seed) {
+        this.filteredChannels = Objects.requireNonNull(filteredChannels, "filteredChannels");
+        channelSeed = seed;
+        return this;
+    }
+
+    /** LongMamba: calibration profile of the file. */
+    public SessionOptions profile(String profile) {
+        this.profile = profile;
+        return this;
+    }
+
+    /** LongMamba: this calibration instead of a profile of the file. */
+    public SessionOptions calibration(Calibration calibration) {
+        this.calibration = calibration;
+        return this;
+    }
+
+    /** LongMamba: the total length S whatever the prompt's, 0 (what was seen) to 2^40. */
+    public SessionOptions expectedTokens(long expectedTokens) {
+        this.expectedTokens = expectedTokens;
+        return this;
+    }
+
+    /** Threads of the computation, the caller's included: 1 to 256; 0 takes as many as the process may use. The
+     * results do not depend on it. */
+    public SessionOptions threads(int threads) {
+        this.threads = threads;
+        return this;
+    }
+
+    /** Tokens of the prompt that go through the model together, 1 to 65536. The results do not depend on it. */
+    public SessionOptions chunkTokens(long chunkTokens) {
+        this.chunkTokens = chunkTokens;
+        return this;
+    }
+
+    /** Progress of prefill and score in tokens of the prompt; null for none. */
+    public SessionOptions progress(ProgressListener progress) {
+        this.progress = progress;
+        return this;
+    }
+
+    /** Layer scope: every layer. */
+    public SessionOptions allLayers() {
+        layers = null;
+        allLayers = true;
+        return this;
+    }
+
+    ProgressListener progress() {
+        return progress;
+    }
+
+    /** A native copy, whose session calls {@code hook} for progress, for delete_SessionOptions. */
+    long create(long model, ProgressListener hook) {
+        long options = Native.new_SessionOptions(model);
+        try {
+            if (context != null) {
+                Native.SessionOptions_context(options, context.code);
+            }
+            if (decimationRate != null) {
+                Native.SessionOptions_decimation_rate(options, decimationRate);
+            }
+            if (decimationCapacity != null) {
+                Native.SessionOptions_decimation_capacity(options, decimationCapacity);
+            }
+            if (decimationMinTokens != null) {
+                Native.SessionOptions_decimation_min_tokens(options, decimationMinTokens);
+            }
+            if (protectedTail != null) {
+                Native.SessionOptions_protected_tail(options, protectedTail);
+            }
+            if (layers != null) {
+                Native.SessionOptions_layers(options, layers);
+            }
+            if (allLayers) {
+                Native.SessionOptions_all_layers(options);
+            }
+            if (globalChannelThreshold != null) {
+                Native.SessionOptions_global_channel_threshold(options, globalChannelThreshold);
+            }
+            if (filteredChannels != null) {
+                Native.SessionOptions_filtered_channels(options, filteredChannels.code, channelSeed);
+            }
+            if (profile != null) {
+                Native.SessionOptions_profile(options, Library.utf8(profile));
+            }
+            if (calibration != null) {
+                calibration.handle.run(
+                        (long address) -> Native.SessionOptions_calibration(options, address));
+            }
+            if (expectedTokens != null) {
+                Native.SessionOptions_expected_tokens(options, expectedTokens);
+            }
+            if (threads != null) {
+                Native.SessionOptions_threads(options, threads);
+            }
+            if (chunkTokens != null) {
+                Native.SessionOptions_chunk_tokens(options, chunkTokens);
+            }
+            Native.SessionOptions_progress(options, hook);
+            return options;
+        } catch (Throwable e) {
+            Native.delete_SessionOptions(options);
+            throw e;
+        }
+    }
+}

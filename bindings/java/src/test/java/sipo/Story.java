@@ -1,0 +1,81 @@
+package sipo;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.function.Executable;
+
+/** What the tests share. The environment says where things are. */
+final class Story {
+    static final String MODEL = setting("SIPO_TEST_MODEL");
+    static final String CHECKPOINT = setting("SIPO_TEST_CHECKPOINT");
+    static final Path OUTPUT = Path.of(setting("SIPO_TEST_OUTPUT"));
+    static final String TEXT = read(setting("SIPO_TEST_TEXT")).substring(0, 120_000);
+    static final String EXPECTED = read(setting("SIPO_TEST_TOKENS"));
+    /** Never ends by itself. */
+    static final SamplingOptions ENDLESS = new SamplingOptions().ignoreEndOfText(true);
+
+    private Story() {}
+
+    private static String setting(String name) {
+        String value = System.getenv(name);
+        if (value == null) {
+            throw new IllegalStateException(name + " is not set");
+        }
+        return value;
+    }
+
+    private static String read(String path) {
+        try {
+            return Files.readString(Path.of(path), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** A session that has read something. */
+    static Session started(Model model, SessionOptions options) {
+        Session session = model.newSession(options.threads(1));
+        session.prefill(model.tokenize("The old man looked at the sea and"));
+        return session;
+    }
+
+    /** The call fails with this status and a message. */
+    static void fails(Status status, Executable call) {
+        SipoException e = assertThrows(SipoException.class, call);
+        assertEquals(status, e.status(), e.getMessage());
+        assertFalse(e.getMessage().isEmpty());
+    }
+
+    /** Resident memory of this process in MiB. */
+    static double residentMiB() throws IOException {
+        String line =
+                Files.readAllLines(Path.of("/proc/self/status")).stream()
+                        .filter(l -> l.startsWith("VmRSS:"))
+                        .findFirst()
+                        .orElseThrow();
+        return Double.parseDouble(line.replaceAll("[^0-9]", "")) / 1024;
+    }
+
+    /** Memory after all times is less than 10 MiB above that after a quarter of them. */
+    static void staysFlat(String what, int times, Runnable work) throws IOException {
+        for (int i = 0; i < times / 4; ++i) {
+            work.run();
+        }
+        System.gc();
+        double before = residentMiB();
+        for (int i = times / 4; i < times; ++i) {
+            work.run();
+        }
+        System.gc();
+        double grown = residentMiB() - before;
+        System.out.printf("%s: %d times, memory grew by %.1f MiB%n", what, times, grown);
+        assertTrue(grown < 10, what + " grew by " + grown + " MiB");
+    }
+}
