@@ -108,20 +108,12 @@ var resident = regexp.MustCompile(`VmRSS:\s*([0-9]+) kB`)
 
 func residentMiB(t *testing.T) float64 {
 	t.Helper()
-	collect()
+	runtime.GC()
 	status, err := os.ReadFile("/proc/self/status")
 	ok(t, err)
 	kib, err := strconv.Atoi(string(resident.FindSubmatch(status)[1]))
 	ok(t, err)
 	return float64(kib) / 1024
-}
-
-// collect waits for the finalizers, too.
-func collect() {
-	done := make(chan struct{})
-	runtime.SetFinalizer(new([16]byte), func(*[16]byte) { close(done) })
-	runtime.GC()
-	<-done
 }
 
 // staysFlat wants memory after all times to be less than 10 MiB above that after a quarter of them; under the
