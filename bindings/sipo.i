@@ -68,6 +68,28 @@ typedef int int32_t;
 }
 %ignore sipo::batch_decode;
 
+/* Not bound yet: snapshots, caches, the scheduler and what else came with them. */
+%ignore sipo::Workers;
+%ignore sipo::SnapshotOptions;
+%ignore sipo::CacheOptions;
+%ignore sipo::Cache;
+%ignore sipo::SchedulerOptions;
+%ignore sipo::RequestToken;
+%ignore sipo::Request;
+%ignore sipo::Scheduler;
+%ignore sipo::SessionOptions::workers;
+%ignore sipo::SamplingOptions::stop;
+%ignore sipo::SamplingOptions::logit_bias;
+%ignore sipo::SamplingOptions::log_probabilities;
+%ignore sipo::Session::prefill_cached;
+%ignore sipo::Session::choose;
+%ignore sipo::Session::fork;
+%ignore sipo::Session::save;
+%ignore sipo::Session::load;
+%ignore sipo::Session::save_memory;
+%ignore sipo::Session::load_memory;
+%ignore sipo::Session::statistic;
+
 %ignore sipo::Calibration::measure;
 %extend sipo::Calibration {
     /* Measures as many sequences of `length` tokens as there are in `ids`. */

@@ -79,8 +79,9 @@ ModelPtr wide_state() {
         ContainerWriter writer(model, {.store = Store::raw, .threads = threads});
         writer.set_architecture(arch);
         writer.set_tokenizer(byte_tokenizer());
+        ThreadPool pool(threads);
         for (const TensorSpec& spec : tensor_specs(arch)) {
-            const std::vector<float> values = random_tensor(spec, arch, 1);
+            const std::vector<float> values = random_tensor(spec, arch, 1, pool);
             writer.add_tensor(spec.name, DType::f32, spec.shape, std::as_bytes(std::span(values)));
         }
         writer.commit();
