@@ -56,7 +56,7 @@ OptionGroup session_flags_group(SessionFlags* flags) {
         option_integer("threads", &flags->threads, 0, 256,
                        "threads of the computation (default 0: all processors)"),
         option_integer("chunk", &flags->chunk, 1, 65536,
-                       "tokens of the prompt that go together (default 1024)"),
+                       "tokens of the prompt that go together (default: the backend's)"),
     };
     memcpy(flags->options, options, sizeof options);
     return (OptionGroup){"Session", flags->options, session_option_count};

@@ -1,4 +1,4 @@
-// Copies with a change of type, gathers, and sums of rows.
+// Copies with a change of type, gathers, and row biases.
 #include "device_math.cuh"
 #include "kernels.hpp"
 #include "launch.hpp"
@@ -91,10 +91,5 @@ void add_bias(Rows<T> inout, const float* bias, std::int64_t rows, std::int64_t 
 }
 template void add_bias(Rows<float>, const float*, std::int64_t, std::int64_t, cudaStream_t);
 template void add_bias(Rows<bf16>, const float*, std::int64_t, std::int64_t, cudaStream_t);
-
-void add_rows(Rows<float> from, Rows<float> to, std::int64_t rows, std::int64_t cols,
-              cudaStream_t s) {
-    run<1>(Add<float>{to, from}, rows, cols, s);
-}
 
 }  // namespace sipo::cuda

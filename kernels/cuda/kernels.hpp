@@ -42,8 +42,6 @@ void gather_rows(Rows<T> from, const std::int64_t* index, Rows<T> to, std::int64
 template <typename T>
 void add_bias(Rows<T> inout, const float* bias, std::int64_t rows, std::int64_t cols,
               cudaStream_t s);
-void add_rows(Rows<float> from, Rows<float> to, std::int64_t rows, std::int64_t cols,
-              cudaStream_t s);
 
 // norm.cu
 template <typename T>

@@ -15,7 +15,7 @@
 //     Δ x are widened once for all states.
 //   * The partial sums of y go through shared memory too, and the gate, the skip and the rounding are
 //     then spread evenly over the block.
-// What bounds it now is shared memory, at 80 % of its rate: a word a thread and token is a cycle of
+// Shared memory bounded it, at 80 % of its rate, before B and C stayed in their own type: a word a thread and token is a cycle of
 // the multiprocessor. README.md has the count.
 #include "async_copy.cuh"
 #include "device_math.cuh"

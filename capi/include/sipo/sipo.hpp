@@ -576,7 +576,7 @@ private:
     detail::Owner<sipo_workers, &sipo_workers_free> workers_;
 };
 
-/* Options of the sessions of a model. Defaults: no context method, chunks of 1024 tokens, all
+/* Options of the sessions of a model. Defaults: no context method, chunks as the backend likes, all
  * processors; DeciMamba with rate 0.5, capacity the training length, minimum 20, protected tail 1,
  * in the middle layer; LongMamba with threshold 1e-2, profile "default", in all layers. Since 0.1.
  */
