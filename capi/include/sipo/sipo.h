@@ -166,6 +166,7 @@ enum {
 /* Options of sipo_import(); defaults: SIPO_WEIGHTS_AUTO, SIPO_STORE_ZSTD, all processors.
  * Since 0.1. */
 SIPO_API sipo_status sipo_import_options_create(sipo_import_options** options);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_import_options_free(sipo_import_options* options);
 /* One of SIPO_WEIGHTS_*. Since 0.1. */
 SIPO_API sipo_status sipo_import_options_set_weights(sipo_import_options* options, int32_t weights);
@@ -214,6 +215,7 @@ SIPO_API sipo_status sipo_write_preset(const char* preset, const char* output,
 /* Options of sipo_model_open(); defaults: backend "auto", all processors for loading, silent.
  * Since 0.1. */
 SIPO_API sipo_status sipo_model_options_create(sipo_model_options** options);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_model_options_free(sipo_model_options* options);
 /* Where the model computes: "auto" or "cpu". SIPO_NOT_FOUND names the ones there are. Since 0.1. */
 SIPO_API sipo_status sipo_model_options_set_backend(sipo_model_options* options, const char* name);
@@ -233,6 +235,7 @@ SIPO_API sipo_status sipo_model_options_set_log(sipo_model_options* options, sip
  * SIPO_BACKEND_ERROR, SIPO_CANCELLED. Since 0.1. */
 SIPO_API sipo_status sipo_model_open(const char* path, const sipo_model_options* options,
                                      sipo_model** model);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_model_free(sipo_model* model);
 
 /* Bytes that the weights of the .sipo file at `path` will take in memory, from its header alone: at
@@ -259,6 +262,7 @@ enum {
     SIPO_MODEL_STATE_BYTES = 200,  /* recurrent state of one session */
     SIPO_MODEL_PROFILES = 210      /* calibration profiles in the file */
 };
+/* `property` is one of the numbers above. Since 0.1. */
 SIPO_API sipo_status sipo_model_get_integer(const sipo_model* model, int32_t property,
                                             int64_t* value);
 
@@ -269,6 +273,7 @@ enum {
     SIPO_MODEL_BACKEND = 1020,      /* where it runs, such as "cpu (avx512)" */
     SIPO_MODEL_SOURCE = 1030        /* the checkpoint that it was imported from */
 };
+/* `property` is one of the texts above. Since 0.1. */
 SIPO_API sipo_status sipo_model_get_text(const sipo_model* model, int32_t property, char* text,
                                          size_t capacity, size_t* length);
 
@@ -295,6 +300,7 @@ SIPO_API sipo_status sipo_model_detokenize(const sipo_model* model, const int32_
 
 /* Options of sipo_calibrate(); defaults: no clamp, all processors. Since 0.1. */
 SIPO_API sipo_status sipo_calibration_options_create(sipo_calibration_options** options);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_calibration_options_free(sipo_calibration_options* options);
 /* Share C of the largest Δ that are clamped to the smallest of them, 0 (off) to below 1; the published
  * code takes .05 to .20. Since 0.1. */
@@ -318,6 +324,7 @@ SIPO_API sipo_status sipo_calibration_options_set_progress(sipo_calibration_opti
 SIPO_API sipo_status sipo_calibrate(const sipo_model* model, const int32_t* ids, size_t sequences,
                                     size_t length, const sipo_calibration_options* options,
                                     sipo_calibration** calibration);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_calibration_free(sipo_calibration* calibration);
 
 /* Writes a calibration into the .sipo file at `path` under `profile` (1 to 64 of a-z A-Z 0-9 . _ -),
@@ -356,6 +363,7 @@ enum { SIPO_CHANNELS_GLOBAL = 0, SIPO_CHANNELS_LOCAL = 100, SIPO_CHANNELS_RANDOM
  * the middle layer; LongMamba with threshold 1e-2, profile "default", in all layers. Since 0.1. */
 SIPO_API sipo_status sipo_session_options_create(const sipo_model* model,
                                                  sipo_session_options** options);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_session_options_free(sipo_session_options* options);
 
 /* One of SIPO_CONTEXT_*. Since 0.1. */
@@ -439,6 +447,7 @@ SIPO_API sipo_status sipo_session_options_set_progress(sipo_session_options* opt
  * Freeing it before its sessions is safe. Since 0.1. */
 SIPO_API sipo_status sipo_workers_create(const sipo_model* model, int32_t threads,
                                          sipo_workers** workers);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_workers_free(sipo_workers* workers);
 
 /* ---- Session ---------------------------------------------------------------------------------- */
@@ -448,6 +457,7 @@ SIPO_API void sipo_workers_free(sipo_workers* workers);
  * there, SIPO_BACKEND_ERROR. Since 0.1. */
 SIPO_API sipo_status sipo_session_create(const sipo_session_options* options,
                                          sipo_session** session);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_session_free(sipo_session* session);
 
 /* Reads a prompt: `count` tokens, 1 to 2^40, each 0 to SIPO_MODEL_VOCAB_SIZE - 1, after what the
@@ -551,6 +561,7 @@ SIPO_API sipo_status sipo_session_drop_checkpoint(sipo_session* session, const c
 
 /* Options of snapshots; defaults: raw, flushed. Since 0.1. */
 SIPO_API sipo_status sipo_snapshot_options_create(sipo_snapshot_options** options);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_snapshot_options_free(sipo_snapshot_options* options);
 /* SIPO_STORE_RAW (the default, fastest) or SIPO_STORE_ZSTD (smaller). Since 0.1. */
 SIPO_API sipo_status sipo_snapshot_options_set_store(sipo_snapshot_options* options, int32_t store);
@@ -576,12 +587,14 @@ SIPO_API sipo_status sipo_session_load_memory(sipo_session* session, const void*
 /* The bytes of a snapshot; they belong to it and live as long. Since 0.1. */
 SIPO_API sipo_status sipo_snapshot_bytes(const sipo_snapshot* snapshot, const void** bytes,
                                          size_t* length);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_snapshot_free(sipo_snapshot* snapshot);
 
 /* ---- Generation ------------------------------------------------------------------------------- */
 
 /* Options of sipo_session_generate(). Default: greedy, stopping at the end of text. Since 0.1. */
 SIPO_API sipo_status sipo_sampling_options_create(sipo_sampling_options** options);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_sampling_options_free(sipo_sampling_options* options);
 /* 0 (greedy, the default) to 100. Since 0.1. */
 SIPO_API sipo_status sipo_sampling_options_set_temperature(sipo_sampling_options* options,
@@ -669,6 +682,7 @@ enum {
     SIPO_SESSION_GENERATION_SECONDS = 150,
     SIPO_SESSION_FINISH = 160 /* SIPO_FINISH_* */
 };
+/* `id` is one of the facts above. Since 0.1. */
 SIPO_API sipo_status sipo_session_get_statistic(const sipo_session* session, int32_t id,
                                                 double* value);
 
@@ -692,6 +706,7 @@ SIPO_API sipo_status sipo_session_get_statistic(const sipo_session* session, int
 
 /* Options of a prefix cache; defaults: 256 MiB of memory, no directory, 2048 tokens. Since 0.1. */
 SIPO_API sipo_status sipo_cache_options_create(sipo_cache_options** options);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_cache_options_free(sipo_cache_options* options);
 /* Bytes of entries in memory: 0 (none) to 2^63 - 1. Since 0.1. */
 SIPO_API sipo_status sipo_cache_options_set_memory(sipo_cache_options* options, int64_t bytes);
@@ -705,6 +720,7 @@ SIPO_API sipo_status sipo_cache_options_set_interval(sipo_cache_options* options
 /* `options` may be NULL. Errors: SIPO_IO_ERROR when the directory cannot be made. Since 0.1. */
 SIPO_API sipo_status sipo_cache_create(const sipo_model* model, const sipo_cache_options* options,
                                        sipo_cache** cache);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_cache_free(sipo_cache* cache);
 
 /* As sipo_session_prefill(), with the help of a cache of the same model; what there is in it is told
@@ -727,6 +743,7 @@ enum {
     SIPO_CACHE_DAMAGED = 190, /* entries found damaged and removed */
     SIPO_CACHE_WRITE_FAILURES = 200
 };
+/* `id` is one of the facts above. Since 0.1. */
 SIPO_API sipo_status sipo_cache_get_statistic(const sipo_cache* cache, int32_t id, int64_t* value);
 
 /* Removes all entries, those of this model in the directory too. Since 0.1. */
@@ -745,6 +762,7 @@ SIPO_API sipo_status sipo_cache_clear(sipo_cache* cache);
  * tokens, no cache. Since 0.1. */
 SIPO_API sipo_status sipo_scheduler_options_create(const sipo_model* model,
                                                    sipo_scheduler_options** options);
+/* NULL is fine. Since 0.1. */
 SIPO_API void sipo_scheduler_options_free(sipo_scheduler_options* options);
 /* 1 to 256; 0 takes as many as the process may use. Since 0.1. */
 SIPO_API sipo_status sipo_scheduler_options_set_threads(sipo_scheduler_options* options,
@@ -766,6 +784,7 @@ SIPO_API sipo_status sipo_scheduler_options_set_memory_limit(sipo_scheduler_opti
 SIPO_API sipo_status sipo_scheduler_options_set_cache(sipo_scheduler_options* options,
                                                       const sipo_cache* cache);
 
+/* Starts the scheduler's thread. The options may be changed or freed afterwards. Since 0.1. */
 SIPO_API sipo_status sipo_scheduler_create(const sipo_scheduler_options* options,
                                            sipo_scheduler** scheduler);
 /* Ends all requests (SIPO_CANCELLED); they can still be read and have to be freed. Since 0.1. */
@@ -799,6 +818,7 @@ enum {
     SIPO_SCHEDULER_GENERATED_TOKENS = 200,
     SIPO_SCHEDULER_BUSY_SECONDS = 210
 };
+/* `id` is one of the facts above. Since 0.1. */
 SIPO_API sipo_status sipo_scheduler_get_statistic(const sipo_scheduler* scheduler, int32_t id,
                                                   double* value);
 
@@ -831,6 +851,7 @@ enum {
     SIPO_REQUEST_LONGEST_WAIT_SECONDS = 170, /* between two tokens */
     SIPO_REQUEST_FINISH = 180                /* SIPO_FINISH_* */
 };
+/* `id` is one of the facts above. Since 0.1. */
 SIPO_API sipo_status sipo_request_get_statistic(const sipo_request* request, int32_t id,
                                                 double* value);
 
