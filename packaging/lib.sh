@@ -3,7 +3,7 @@
 
 build_packages=(g++ cmake ninja-build pkg-config libzstd-dev libxxhash-dev libutf8proc-dev
     libflatbuffers-dev flatbuffers-compiler nlohmann-json3-dev)
-test_packages=(libgtest-dev binutils abigail-tools)
+test_packages=(libgtest-dev binutils abigail-tools doxygen groff)
 bench_packages=(libbenchmark-dev)
 binding_packages=(swig openjdk-17-jdk-headless junit5 libopentest4j-java libapiguardian-java libpicocli-java
     mono-mcs mono-runtime libmono-system-core4.0-cil nunit-console libnunit-framework2.6.3-cil golang-go curl)

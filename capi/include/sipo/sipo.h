@@ -49,6 +49,7 @@
 extern "C" {
 #endif
 
+/* What the library exports. */
 #if defined(__GNUC__)
 #define SIPO_API __attribute__((visibility("default")))
 #else
@@ -60,8 +61,9 @@ extern "C" {
 /* The version of this header. The binary interface is compatible within a major version (and, while
  * that is 0, within the soname libsipo.so.0). */
 #define SIPO_VERSION_MAJOR 0
-#define SIPO_VERSION_MINOR 1
-#define SIPO_VERSION_PATCH 0
+#define SIPO_VERSION_MINOR 1 /* raised when something is added */
+#define SIPO_VERSION_PATCH 0 /* raised when only defects are mended */
+/* The same as one number: 102 is 0.1.2. */
 #define SIPO_VERSION_NUMBER \
     (SIPO_VERSION_MAJOR * 10000 + SIPO_VERSION_MINOR * 100 + SIPO_VERSION_PATCH)
 
@@ -102,21 +104,37 @@ SIPO_API const char* sipo_last_error_message(void);
 
 /* ---- Objects and callbacks ------------------------------------------------------------------- */
 
+/* The weights and the tokenizer of one .sipo file. */
 typedef struct sipo_model sipo_model;
+/* How a model is opened. */
 typedef struct sipo_model_options sipo_model_options;
+/* One sequence. */
 typedef struct sipo_session sipo_session;
+/* How a session computes and goes beyond the training length. */
 typedef struct sipo_session_options sipo_session_options;
+/* How tokens are chosen. */
 typedef struct sipo_sampling_options sipo_sampling_options;
+/* How a file is written. */
 typedef struct sipo_import_options sipo_import_options;
+/* What LongMamba needs to know of a model. */
 typedef struct sipo_calibration sipo_calibration;
+/* How that is measured. */
 typedef struct sipo_calibration_options sipo_calibration_options;
+/* Threads and working memory that sessions share. */
 typedef struct sipo_workers sipo_workers;
+/* A saved session in memory. */
 typedef struct sipo_snapshot sipo_snapshot;
+/* States after prefixes of prompts. */
 typedef struct sipo_cache sipo_cache;
+/* Where they are kept, and how many. */
 typedef struct sipo_cache_options sipo_cache_options;
+/* Many generations at once. */
 typedef struct sipo_scheduler sipo_scheduler;
+/* How many, with which threads. */
 typedef struct sipo_scheduler_options sipo_scheduler_options;
+/* One of these generations. */
 typedef struct sipo_request sipo_request;
+/* How a session is saved. */
 typedef struct sipo_snapshot_options sipo_snapshot_options;
 
 /* Progress of long work: `done` of `total` units (tokens in a prefill, bytes in an import, layers
