@@ -68,7 +68,9 @@ typedef int int32_t;
 }
 %ignore sipo::batch_decode;
 
-/* Not bound yet: snapshots, caches, the scheduler and what else came with them. */
+/* Not bound yet: snapshots, caches, the scheduler, analysis and what else came with them. */
+%ignore sipo::AnalysisOptions;
+%ignore sipo::Analysis;
 %ignore sipo::Workers;
 %ignore sipo::SnapshotOptions;
 %ignore sipo::CacheOptions;

@@ -9,6 +9,7 @@
 #include "arguments.hpp"
 #include "base/error.hpp"
 #include "import/import_checkpoint.hpp"
+#include "session/analyze.hpp"
 #include "session/calibrate.hpp"
 #include "session/open_model.hpp"
 #include "session/prefix_cache.hpp"
@@ -86,6 +87,14 @@ struct sipo_calibration_options {
 
 struct sipo_calibration {
     std::shared_ptr<const sipo::CalibrationProfile> profile;
+};
+
+struct sipo_analysis_options {
+    sipo::AnalyzeOptions options;
+};
+
+struct sipo_analysis {
+    sipo::Analysis result;
 };
 
 namespace sipo::capi {

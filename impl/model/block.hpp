@@ -39,6 +39,10 @@ public:
     // residual [tokens, d_model] → work.delta and what mix() needs; moves the conv states on.
     virtual void project(backend::Stream& stream, backend::View residual,
                          backend::States conv_states, Workspace& work) const = 0;
+    // What mix() scans of the `tokens` that project() left in `work`.
+    [[nodiscard]] virtual backend::ScanInputs scan_inputs(std::int64_t tokens,
+                                                          const LayerHook& hook,
+                                                          const Workspace& work) const = 0;
     // Scans the `tokens` that project() left in `work` and adds the layer's output to `residual`
     // [visited tokens, d_model]; moves the ssm states on.
     virtual void mix(backend::Stream& stream, std::int64_t tokens, const LayerHook& hook,

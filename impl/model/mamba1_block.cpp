@@ -48,20 +48,24 @@ public:
                      arch_.delta_max, work.delta(tokens));
     }
 
+    [[nodiscard]] backend::ScanInputs scan_inputs(std::int64_t tokens, const LayerHook& hook,
+                                                  const Workspace& work) const override {
+        const View dt_b_c = work.dt_b_c(tokens);
+        return {.x = work.conv_out(tokens),
+                .delta = work.delta(tokens),
+                .b = dt_b_c.col_range(arch_.dt_rank, arch_.d_state),
+                .c = dt_b_c.col_range(arch_.dt_rank + arch_.d_state, arch_.d_state),
+                .a = a_.get(),
+                .d = d_.get(),
+                .filter = hook.filter,
+                .rows = hook.rows};
+    }
+
     void mix(Stream& stream, std::int64_t tokens, const LayerHook& hook, States ssm_states,
              View residual, Workspace& work) const override {
-        const View dt_b_c = work.dt_b_c(tokens);
         const View z = work.projected(tokens).col_range(arch_.d_inner, arch_.d_inner);
         const View y = work.y(residual.rows);
-        stream.selective_scan({.x = work.conv_out(tokens),
-                               .delta = work.delta(tokens),
-                               .b = dt_b_c.col_range(arch_.dt_rank, arch_.d_state),
-                               .c = dt_b_c.col_range(arch_.dt_rank + arch_.d_state, arch_.d_state),
-                               .a = a_.get(),
-                               .d = d_.get(),
-                               .filter = hook.filter,
-                               .rows = hook.rows},
-                              z, ssm_states, y);
+        stream.selective_scan(scan_inputs(tokens, hook, work), z, ssm_states, y);
         stream.multiply_add(y, *out_proj_, residual);
         if (out_bias_) stream.add_bias(residual, *out_bias_);
     }

@@ -56,19 +56,24 @@ public:
                      arch_.delta_min, arch_.delta_max, work.delta(tokens));
     }
 
+    [[nodiscard]] backend::ScanInputs scan_inputs(std::int64_t tokens, const LayerHook& hook,
+                                                  const Workspace& work) const override {
+        const View x_b_c = work.conv_out(tokens);
+        return {.x = x_b_c.col_range(0, arch_.d_inner),
+                .delta = work.delta(tokens),
+                .b = x_b_c.col_range(arch_.d_inner, b_c_width_),
+                .c = x_b_c.col_range(arch_.d_inner + b_c_width_, b_c_width_),
+                .a = a_.get(),
+                .d = d_.get(),
+                .filter = hook.filter,
+                .rows = hook.rows};
+    }
+
     void mix(Stream& stream, std::int64_t tokens, const LayerHook& hook, States ssm_states,
              View residual, Workspace& work) const override {
-        const View x_b_c = work.conv_out(tokens);
         const View z = work.projected(tokens).col_range(0, arch_.d_inner);
         const View y = work.y(residual.rows);
-        stream.head_scan({.x = x_b_c.col_range(0, arch_.d_inner),
-                          .delta = work.delta(tokens),
-                          .b = x_b_c.col_range(arch_.d_inner, b_c_width_),
-                          .c = x_b_c.col_range(arch_.d_inner + b_c_width_, b_c_width_),
-                          .a = a_.get(),
-                          .d = d_.get(),
-                          .filter = hook.filter,
-                          .rows = hook.rows},
+        stream.head_scan(scan_inputs(tokens, hook, work),
                          {.n_heads = arch_.n_heads,
                           .head_dim = arch_.head_dim,
                           .n_groups = arch_.n_groups,

@@ -44,7 +44,7 @@ void Prefill::begin() {
     begun_ = true;
     make_filters();
     cut_ = next_cut(0);
-    if (cut_ < m_.model.architecture().n_layers) make_decimation_buffers(cut_);
+    if (task_.observer != nullptr || context::drops_tokens(task_.plan)) make_full_length_buffers();
 }
 
 void Prefill::run_chunk(const Chunk& chunk) {
@@ -54,10 +54,10 @@ void Prefill::run_chunk(const Chunk& chunk) {
         emit_logits(chunk, open_chunk(chunk, false));
     } else {
         const View residual = open_chunk(chunk, first_ == 0);
-        run_layers(first_, cut_, residual);
-        if (cut_ < m_.model.architecture().n_layers) {
+        run_layers(chunk, residual);
+        if (drops_tokens(cut_)) {
             score_chunk(cut_, chunk, residual);
-        } else {
+        } else if (cut_ == m_.model.architecture().n_layers) {
             emit_logits(chunk, residual);
             last_row_ = residual.row_range(chunk.count - 1, 1);
         }
@@ -71,7 +71,10 @@ void Prefill::last_logits(std::span<float> values) {
 bool Prefill::end_pass() {
     const std::int64_t layers = m_.model.architecture().n_layers;
     if (pass_ == Pass::head || (pass_ == Pass::layers && cut_ == layers)) return false;
-    if (pass_ == Pass::layers) {
+    if (pass_ == Pass::layers && !drops_tokens(cut_)) {
+        first_ = cut_;
+        cut_ = next_cut(first_);
+    } else if (pass_ == Pass::layers) {
         choose_tokens(cut_);
         pass_ = Pass::mix;
     } else {
@@ -86,8 +89,16 @@ bool Prefill::end_pass() {
 
 std::int64_t Prefill::next_cut(std::int64_t layer) const {
     const auto layers = static_cast<std::int64_t>(task_.plan.size());
-    while (layer < layers && !task_.plan[static_cast<std::size_t>(layer)].kept_tokens) ++layer;
+    if (task_.observer != nullptr) {
+        return layer < layers && !drops_tokens(layer) ? layer + 1 : layer;
+    }
+    while (layer < layers && !drops_tokens(layer)) ++layer;
     return layer;
+}
+
+bool Prefill::drops_tokens(std::int64_t layer) const {
+    const auto index = static_cast<std::size_t>(layer);
+    return index < task_.plan.size() && task_.plan[index].kept_tokens.has_value();
 }
 
 void Prefill::make_filters() {
@@ -101,12 +112,13 @@ void Prefill::make_filters() {
     }
 }
 
-void Prefill::make_decimation_buffers(std::int64_t first_cut) {
+void Prefill::make_full_length_buffers() {
     const Architecture& arch = m_.model.architecture();
     full_residual_ = m_.stream->allocate(length_, arch.d_model);
+    if (!context::drops_tokens(task_.plan)) return;
     scores_ = m_.stream->allocate(1, length_);
     gathered_ = m_.stream->allocate(std::min(length_, task_.chunk_tokens), arch.d_model);
-    const View like = state_.layer(first_cut).conv_state;
+    const View like = state_.layer(0).conv_state;
     first_conv_state_ = m_.stream->allocate(like.rows, like.cols);
 }
 
@@ -121,15 +133,29 @@ View Prefill::open_chunk(const Chunk& chunk, bool embed) {
     return residual;
 }
 
-void Prefill::run_layers(std::int64_t first, std::int64_t last, View residual) {
-    for (std::int64_t layer = first; layer < last; ++layer) {
+void Prefill::run_layers(const Chunk& chunk, View residual) {
+    for (std::int64_t layer = first_; layer < cut_; ++layer) {
         check_cancelled();
         const LayerState state = state_.layer(layer);
         const Block& block = m_.model.block(layer);
         block.project(*m_.stream, residual, state.conv(), *m_.work);
+        if (task_.observer != nullptr) observe(layer, chunk, hook(layer));
         block.mix(*m_.stream, residual.rows, hook(layer), state.ssm(), residual, *m_.work);
         advance(residual.rows);
     }
+}
+
+void Prefill::observe(std::int64_t layer, const Chunk& chunk, const LayerHook& wish) const {
+    std::vector<std::int64_t> positions(wish.rows != nullptr
+                                            ? wish.rows->size()
+                                            : static_cast<std::size_t>(chunk.count));
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+        positions[i] = chunk.first + (wish.rows != nullptr ? (*wish.rows)[i]
+                                                           : static_cast<std::int64_t>(i));
+        if (kept_) positions[i] = (*kept_)[static_cast<std::size_t>(positions[i])];
+    }
+    const Block& block = m_.model.block(layer);
+    task_.observer->before_scan(layer, block.scan_inputs(chunk.count, wish, *m_.work), positions);
 }
 
 void Prefill::score_chunk(std::int64_t layer, const Chunk& chunk, View residual) {
@@ -180,6 +206,7 @@ void Prefill::mix_kept(std::int64_t layer, const Chunk& chunk) {
     m_.stream->gather_rows(residual, rows, gathered);
     LayerHook wish = hook(layer);
     wish.rows = &rows;
+    if (task_.observer != nullptr) observe(layer, chunk, wish);
     block.mix(*m_.stream, chunk.count, wish, state.ssm(), gathered, *m_.work);
     m_.stream->copy(gathered, View(*full_residual_).row_range(mixed_, count));
     mixed_ += count;

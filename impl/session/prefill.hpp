@@ -22,6 +22,20 @@
 
 namespace sipo {
 
+// Watches a prompt being read. With an observer every layer reads the whole prompt before the next
+// one does, and the residual stream is held for the full length.
+class PrefillObserver {
+public:
+    PrefillObserver() = default;
+    virtual ~PrefillObserver() = default;
+    PrefillObserver(const PrefillObserver&) = delete;
+    PrefillObserver& operator=(const PrefillObserver&) = delete;
+    // Just before `layer` scans a chunk: what it reads, with the method's wishes, and where the
+    // rows it visits stand in the prompt (ascending). Chunks come in order.
+    virtual void before_scan(std::int64_t layer, const backend::ScanInputs& inputs,
+                             std::span<const std::int64_t> positions) = 0;
+};
+
 struct PrefillTask {
     std::span<const std::int32_t> ids;
     const context::Plan& plan;
@@ -32,6 +46,7 @@ struct PrefillTask {
     std::function<void(std::int64_t first, backend::View logits)> on_logits;
     const ProgressFn& progress;
     const std::atomic<bool>& cancelled;
+    PrefillObserver* observer = nullptr;
 };
 
 class Prefill {
@@ -71,14 +86,16 @@ private:
     };
 
     [[nodiscard]] std::int64_t next_cut(std::int64_t layer) const;
+    [[nodiscard]] bool drops_tokens(std::int64_t layer) const;
     void make_filters();
-    void make_decimation_buffers(std::int64_t first_cut);
+    void make_full_length_buffers();
     void begin();
     void run_chunk(const Chunk& chunk);
     // After the last chunk of a pass; whether another follows.
     [[nodiscard]] bool end_pass();
     [[nodiscard]] backend::View open_chunk(const Chunk& chunk, bool embed);
-    void run_layers(std::int64_t first, std::int64_t last, backend::View residual);
+    void run_layers(const Chunk& chunk, backend::View residual);
+    void observe(std::int64_t layer, const Chunk& chunk, const LayerHook& wish) const;
     void score_chunk(std::int64_t layer, const Chunk& chunk, backend::View residual);
     void choose_tokens(std::int64_t layer);
     void mix_kept(std::int64_t layer, const Chunk& chunk);
@@ -94,7 +111,7 @@ private:
     Pass pass_ = Pass::layers;
     bool begun_ = false;
     std::int64_t first_ = 0;            // layer of the segment
-    std::int64_t cut_ = 0;              // the layer that ends it
+    std::int64_t cut_ = 0;              // the layer that ends it: drops tokens, or begins the next
     std::int64_t next_ = 0;             // token of the pass
     std::int64_t step_ = 0;             // tokens of the last chunk
     backend::View last_row_;            // of the residual stream of the last chunk

@@ -393,4 +393,21 @@ TEST_F(Wrapper, SchedulesThroughACache) {
     EXPECT_EQ(status_of([&] { cancelled.next(-5); }), SIPO_OUT_OF_RANGE);
 }
 
+TEST_F(Wrapper, Analyses) {
+    const sipo::SessionOptions options(model);
+    sipo::AnalysisOptions how;
+    how.points(4).map_size(3).map_channels({0, 7}, {5, 6}).memory_limit(0);
+    int calls = 0;
+    how.progress([&calls](long long, long long) { return ++calls > 0; });
+    const sipo::Analysis analysis = sipo::Analysis::measure(options, ids, how);
+    EXPECT_GT(calls, 0);
+    EXPECT_EQ(analysis.integers(SIPO_ANALYSIS_PLACES), (std::vector<long long>{12, 24, 36, 48}));
+    EXPECT_EQ(analysis.integers(SIPO_ANALYSIS_MAP_LAYERS), (std::vector<long long>{0, 7}));
+    EXPECT_EQ(analysis.reals(SIPO_ANALYSIS_MAPS).size(), 18U);
+    EXPECT_GT(sipo::Analysis::memory(options, 48, how), 0);
+    EXPECT_EQ(status_of([&] { how.map_channels({0}, {}); }), SIPO_INVALID_ARGUMENT);
+    how.progress([](long long, long long) -> bool { throw OwnException(); });
+    EXPECT_THROW(sipo::Analysis::measure(options, ids, how), OwnException);
+}
+
 }  // namespace

@@ -136,6 +136,8 @@ typedef struct sipo_scheduler_options sipo_scheduler_options;
 typedef struct sipo_request sipo_request;
 /* How a session is saved. */
 typedef struct sipo_snapshot_options sipo_snapshot_options;
+typedef struct sipo_analysis sipo_analysis;
+typedef struct sipo_analysis_options sipo_analysis_options;
 
 /* Progress of long work: `done` of `total` units (tokens in a prefill, bytes in an import, layers
  * times sequences in a calibration). Nonzero cancels. Since 0.1. */
@@ -872,6 +874,97 @@ enum {
 /* `id` is one of the facts above. Since 0.1. */
 SIPO_API sipo_status sipo_request_get_statistic(const sipo_request* request, int32_t id,
                                                 double* value);
+
+/* ---- Analysis --------------------------------------------------------------------------------- */
+
+/* What the channels of a model remember of a prompt that a context method reads, in the measures of
+ * the papers. For each layer: how fast each channel (a head in Mamba-2) forgets, how far back it
+ * reaches, what its hidden attention looks at, and how its steps Δ are distributed.
+ *
+ * Sources: cumulative decay and channel classes as in LongMamba (arXiv 2504.16053), effective
+ * receptive field (Mamba mean distance) as in DeciMamba (arXiv 2406.14528), hidden attention as in
+ * arXiv 2403.01590. */
+
+/* Options of sipo_analyze(); defaults: 64 points, maps of 64 x 64 of one channel a layer, a limit of
+ * 4 GiB. Since 0.1. */
+SIPO_API sipo_status sipo_analysis_options_create(sipo_analysis_options** options);
+SIPO_API void sipo_analysis_options_free(sipo_analysis_options* options);
+/* Places of the prompt that curves are told for, evenly spread: 1 to 4096, and at most one a token.
+ * Since 0.1. */
+SIPO_API sipo_status sipo_analysis_options_set_points(sipo_analysis_options* options,
+                                                      int64_t points);
+/* Rows and columns of an attention map: 0 (no maps) to 256, and at most one a token. Since 0.1. */
+SIPO_API sipo_status sipo_analysis_options_set_map_size(sipo_analysis_options* options,
+                                                        int64_t size);
+/* The channels whose attention is mapped, 0 to 4096 of them: channels[i] of layer layers[i]. 0 (the
+ * default) takes of each layer the one that forgets least over the training length. A channel that
+ * the model lacks is SIPO_OUT_OF_RANGE in sipo_analyze(). Since 0.1. */
+SIPO_API sipo_status sipo_analysis_options_set_map_channels(sipo_analysis_options* options,
+                                                            const int32_t* layers,
+                                                            const int32_t* channels, size_t count);
+/* The most bytes that sipo_analysis_memory() may tell, else SIPO_OUT_OF_MEMORY before anything is
+ * allocated: 0 (no limit) to 2^63 - 1. Since 0.1. */
+SIPO_API sipo_status sipo_analysis_options_set_memory_limit(sipo_analysis_options* options,
+                                                            int64_t bytes);
+/* Progress in tokens times layers; `fn` may be NULL. Since 0.1. */
+SIPO_API sipo_status sipo_analysis_options_set_progress(sipo_analysis_options* options,
+                                                        sipo_progress_fn fn, void* user);
+
+/* The most bytes that an analysis of `tokens` (2 to 2^40) tokens allocates: it holds the residual
+ * stream of the prompt, and the Δ, B and C of one layer at a time. `options` may be NULL. Since 0.1. */
+SIPO_API sipo_status sipo_analysis_memory(const sipo_session_options* session,
+                                          const sipo_analysis_options* options, int64_t tokens,
+                                          int64_t* bytes);
+
+/* Reads a prompt of `count` tokens, 2 to 2^40, as a new session of the options `session` would, and
+ * measures. It takes little more time than reading the prompt.
+ *   options  NULL for the defaults
+ * Errors: SIPO_OUT_OF_RANGE (which token), SIPO_OUT_OF_MEMORY (the limit), SIPO_CANCELLED. Since 0.1. */
+SIPO_API sipo_status sipo_analyze(const sipo_session_options* session, const int32_t* ids,
+                                  size_t count, const sipo_analysis_options* options,
+                                  sipo_analysis** analysis);
+SIPO_API void sipo_analysis_free(sipo_analysis* analysis);
+
+/* Arrays of real numbers of an analysis. Δ is after softplus. Since 0.1. */
+enum {
+    /* [layers, delta channels, points]: ln of the cumulative decay through the tokens before each
+     * place, Σ_t ln of the mean over the states of exp(Δ A), with Δ as the method leaves it. */
+    SIPO_ANALYSIS_LOG_DECAY = 100,
+    /* [layers, delta channels]: mean distance in tokens of the prompt that the last token's hidden
+     * attention looks back, Σ_j (L - j)|α_Lj| / Σ_j |α_Lj|, with Δ as the method leaves it. */
+    SIPO_ANALYSIS_RECEPTIVE_FIELD = 110,
+    /* [layers, delta channels]: mean Δ, before the method. */
+    SIPO_ANALYSIS_DELTA_MEAN = 120,
+    /* [layers, delta channels]: share of the tokens whose Δ the method sets to 0. */
+    SIPO_ANALYSIS_DELTA_SKIPPED = 130,
+    /* [layers, points]: ‖Δ‖₂ over the channels, DeciMamba's score, before the method; mean over the
+     * tokens from the place before to each place, 0 where none is left. */
+    SIPO_ANALYSIS_DELTA_NORM = 140,
+    /* [bins + 1], ascending: the borders of the histogram's bins. */
+    SIPO_ANALYSIS_DELTA_EDGES = 150,
+    /* [maps, size, size]: row r is the hidden attention |α_ij| of the last token i before place r,
+     * summed over the tokens j from the place before to each place. */
+    SIPO_ANALYSIS_MAPS = 160
+};
+SIPO_API sipo_status sipo_analysis_get_reals(const sipo_analysis* analysis, int32_t id,
+                                             float* values, size_t capacity, size_t* count);
+
+/* Arrays of whole numbers of an analysis. A place is a number of tokens of the prompt. Since 0.1. */
+enum {
+    SIPO_ANALYSIS_PLACES = 500,     /* [points], ascending: where the curves are told */
+    SIPO_ANALYSIS_MAP_PLACES = 510, /* [size], ascending: where stretches of a map end */
+    /* [layers, delta channels]: 1 for a global channel, whose cumulative decay over the training
+     * length exceeds the session's global-channel threshold, else 0. The decay is that of the
+     * session's calibration or profile, or of this prompt where there is none. */
+    SIPO_ANALYSIS_CLASSES = 520,
+    SIPO_ANALYSIS_DELTA_HISTOGRAM = 530, /* [layers, 2, bins]: steps of local and global channels */
+    SIPO_ANALYSIS_LAYER_TOKENS = 540,    /* [layers]: tokens that the layer's scan visits */
+    SIPO_ANALYSIS_KEPT_TOKENS = 550,     /* as sipo_session_kept_tokens() */
+    SIPO_ANALYSIS_MAP_LAYERS = 560,      /* [maps] */
+    SIPO_ANALYSIS_MAP_CHANNELS = 570     /* [maps] */
+};
+SIPO_API sipo_status sipo_analysis_get_integers(const sipo_analysis* analysis, int32_t id,
+                                                int64_t* values, size_t capacity, size_t* count);
 
 #ifdef __cplusplus
 }

@@ -1242,6 +1242,101 @@ private:
     detail::Owner<sipo_scheduler, &sipo_scheduler_free> scheduler_;
 };
 
+/* Options of Analysis::measure(); see sipo_analysis_options_create(). Since 0.1. */
+class AnalysisOptions {
+public:
+    AnalysisOptions() {
+        sipo_analysis_options* options = nullptr;
+        detail::check(sipo_analysis_options_create(&options));
+        options_.reset(options);
+    }
+    /* Places of the prompt that curves are told for, 1 to 4096. Since 0.1. */
+    AnalysisOptions& points(long long points) {
+        detail::check(sipo_analysis_options_set_points(get(), points));
+        return *this;
+    }
+    /* Rows and columns of an attention map, 0 (no maps) to 256. Since 0.1. */
+    AnalysisOptions& map_size(long long size) {
+        detail::check(sipo_analysis_options_set_map_size(get(), size));
+        return *this;
+    }
+    /* The channels whose attention is mapped: channels[i] of layer layers[i], as many of the one as
+     * of the other; none for the most lasting one of each layer. Since 0.1. */
+    AnalysisOptions& map_channels(const std::vector<std::int32_t>& layers,
+                                  const std::vector<std::int32_t>& channels) {
+        if (layers.size() != channels.size()) {
+            throw Error(SIPO_INVALID_ARGUMENT, "as many layers as channels are needed");
+        }
+        detail::check(sipo_analysis_options_set_map_channels(get(), layers.data(), channels.data(),
+                                                             layers.size()));
+        return *this;
+    }
+    /* The most bytes that an analysis may take, 0 for no limit. Since 0.1. */
+    AnalysisOptions& memory_limit(long long bytes) {
+        detail::check(sipo_analysis_options_set_memory_limit(get(), bytes));
+        return *this;
+    }
+    /* Progress in tokens times layers; an empty function for none. Since 0.1. */
+    AnalysisOptions& progress(ProgressFunction function) {
+        std::shared_ptr<ProgressFunction> shared = detail::share(std::move(function));
+        detail::check(sipo_analysis_options_set_progress(get(), detail::progress_or_null(shared),
+                                                         shared.get()));
+        progress_ = std::move(shared);
+        return *this;
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_analysis_options* get() const noexcept { return options_.get(); }
+
+private:
+    std::shared_ptr<ProgressFunction> progress_;
+    detail::Owner<sipo_analysis_options, &sipo_analysis_options_free> options_;
+};
+
+/* What the channels of a model remember of a prompt; see sipo_analyze(). Immutable. Since 0.1. */
+class Analysis {
+public:
+    /* Reads `ids`, two or more, as a new session of those options would. Errors: SIPO_OUT_OF_RANGE,
+     * SIPO_OUT_OF_MEMORY (the limit), SIPO_CANCELLED. Since 0.1. */
+    static Analysis measure(const SessionOptions& session, const std::vector<std::int32_t>& ids,
+                            const AnalysisOptions& options = AnalysisOptions()) {
+        const detail::Call call;
+        sipo_analysis* measured = nullptr;
+        const sipo_status status =
+            sipo_analyze(session.get(), ids.data(), ids.size(), options.get(), &measured);
+        Analysis analysis(measured);
+        call.check(status);
+        return analysis;
+    }
+    /* The most bytes that measuring a prompt of `tokens` tokens takes. Since 0.1. */
+    static long long memory(const SessionOptions& session, long long tokens,
+                            const AnalysisOptions& options = AnalysisOptions()) {
+        std::int64_t bytes = 0;
+        detail::check(sipo_analysis_memory(session.get(), options.get(), tokens, &bytes));
+        return bytes;
+    }
+    /* One of SIPO_ANALYSIS_LOG_DECAY and the others below 500, with the shape told there. Since 0.1. */
+    std::vector<float> reals(int id) const {
+        return detail::fetch<float>([&](float* data, std::size_t capacity, std::size_t* count) {
+            return sipo_analysis_get_reals(get(), id, data, capacity, count);
+        });
+    }
+    /* One of SIPO_ANALYSIS_PLACES and the others from 500 on. Since 0.1. */
+    std::vector<long long> integers(int id) const {
+        const std::vector<std::int64_t> values = detail::fetch<std::int64_t>(
+            [&](std::int64_t* data, std::size_t capacity, std::size_t* count) {
+                return sipo_analysis_get_integers(get(), id, data, capacity, count);
+            });
+        return std::vector<long long>(values.begin(), values.end());
+    }
+    /* The object of sipo.h; still owned by this one. Since 0.1. */
+    sipo_analysis* get() const noexcept { return analysis_.get(); }
+
+private:
+    explicit Analysis(sipo_analysis* analysis) : analysis_(analysis) {}
+
+    detail::Owner<sipo_analysis, &sipo_analysis_free> analysis_;
+};
+
 }  // namespace sipo
 
 #endif /* SIPO_SIPO_HPP_ */
