@@ -7,6 +7,7 @@ test_packages=(libgtest-dev binutils abigail-tools doxygen groff)
 bench_packages=(libbenchmark-dev)
 binding_packages=(swig openjdk-17-jdk-headless junit5 libopentest4j-java libapiguardian-java libpicocli-java
     mono-mcs mono-runtime libmono-system-core4.0-cil nunit-console libnunit-framework2.6.3-cil golang-go curl)
+browser_packages=(chromium) # looks at reports
 lint_packages=(clang-format clang-tidy)
 
 say() { printf '\n== %s\n' "$*"; }

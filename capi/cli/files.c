@@ -170,3 +170,31 @@ int file_write_integers(const char* command, const char* path, const int32_t* va
                         size_t count) {
     return write_words(command, path, values, count);
 }
+
+int file_write_bytes(const char* command, const char* path, const char* bytes, size_t size) {
+    if (path == NULL) return exit_ok;
+    return write_file(command, path, (const unsigned char*)bytes, size);
+}
+
+int folder_make(const char* command, const char* path) {
+    struct stat about;
+    if (mkdir(path, 0777) == 0) return exit_ok;
+    if (errno == EEXIST && stat(path, &about) == 0 && S_ISDIR(about.st_mode)) return exit_ok;
+    return report_file(command, "make the folder", path);
+}
+
+int text_file_begin(const char* command, TextFile* file) {
+    file->bytes = NULL;
+    file->size = 0;
+    file->out = open_memstream(&file->bytes, &file->size);
+    return file->out == NULL ? report_no_memory(command, "a file") : exit_ok;
+}
+
+int text_file_finish(const char* command, TextFile* file, const char* path, int code) {
+    const int failed = ferror(file->out);
+    const int incomplete = fclose(file->out) != 0 || failed;
+    if (incomplete && code == exit_ok) code = report_no_memory(command, path);
+    if (code == exit_ok) code = file_write_bytes(command, path, file->bytes, file->size);
+    free(file->bytes);
+    return code;
+}

@@ -101,10 +101,9 @@ void json_count(Json* json, const char* key, size_t value) {
     fprintf(json->out, "%zu", value);
 }
 
-void json_real(Json* json, const char* key, double value) {
-    begin_value(json, key);
+static void write_real(FILE* out, double value) {
     if (!isfinite(value)) {
-        fputs("null", json->out);
+        fputs("null", out);
         return;
     }
     char text[40];
@@ -112,5 +111,43 @@ void json_real(Json* json, const char* key, double value) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value) break;
     }
-    fputs(text, json->out);
+    fputs(text, out);
+}
+
+void json_real(Json* json, const char* key, double value) {
+    begin_value(json, key);
+    write_real(json->out, value);
+}
+
+/* A float has six to nine digits. */
+static void write_float(FILE* out, float value) {
+    if (!isfinite(value)) {
+        fputs("null", out);
+        return;
+    }
+    char text[40];
+    for (int digits = 6; digits <= 9; ++digits) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) break;
+    }
+    fputs(text, out);
+}
+
+void json_real_list(Json* json, const char* key, const float* values, size_t count) {
+    begin_value(json, key);
+    fputc('[', json->out);
+    for (size_t i = 0; i < count; ++i) {
+        if (i > 0) fputs(", ", json->out);
+        write_float(json->out, values[i]);
+    }
+    fputc(']', json->out);
+}
+
+void json_integer_list(Json* json, const char* key, const int64_t* values, size_t count) {
+    begin_value(json, key);
+    fputc('[', json->out);
+    for (size_t i = 0; i < count; ++i) {
+        fprintf(json->out, i > 0 ? ", %" PRId64 : "%" PRId64, values[i]);
+    }
+    fputc(']', json->out);
 }

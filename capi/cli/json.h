@@ -26,5 +26,8 @@ void json_integer(Json* json, const char* key, int64_t value);
 void json_count(Json* json, const char* key, size_t value);
 /* The shortest decimal that reads back as `value`; null when it is not finite. */
 void json_real(Json* json, const char* key, double value);
+/* Arrays of numbers, on one line. */
+void json_real_list(Json* json, const char* key, const float* values, size_t count);
+void json_integer_list(Json* json, const char* key, const int64_t* values, size_t count);
 
 #endif /* SIPO_CLI_JSON_H_ */

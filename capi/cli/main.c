@@ -25,6 +25,7 @@ static const Entry entries[] = {
     {"generate", cmd_generate, "go on with a prompt of any length"},
     {"score", cmd_score, "negative log-likelihood and logits of given tokens"},
     {"eval", cmd_eval, "measure the methods: passkey retrieval, perplexity"},
+    {"analyze", cmd_analyze, "what the channels remember of a text, with pictures"},
     {"bench", cmd_bench, "measure the speed"},
 };
 

@@ -138,11 +138,24 @@ static int apply(const char* command, const SessionFlags* flags, int64_t method,
     return set_layers(command, flags->layers, options);
 }
 
+int session_options_open(const Command* command, const SessionFlags* flags, int64_t method,
+                         const sipo_model* model, Progress* progress,
+                         sipo_session_options** options) {
+    sipo_session_options* made = NULL;
+    int code = report_status(command->name, sipo_session_options_create(model, &made));
+    if (code == exit_ok) code = apply(command->name, flags, method, progress, made);
+    if (code == exit_ok) {
+        *options = made;
+    } else {
+        sipo_session_options_free(made);
+    }
+    return code;
+}
+
 int session_open(const Command* command, const SessionFlags* flags, int64_t method,
                  const sipo_model* model, Progress* progress, sipo_session** session) {
     sipo_session_options* options = NULL;
-    int code = report_status(command->name, sipo_session_options_create(model, &options));
-    if (code == exit_ok) code = apply(command->name, flags, method, progress, options);
+    int code = session_options_open(command, flags, method, model, progress, &options);
     if (code == exit_ok) {
         code = report_status(command->name, sipo_session_create(options, session));
     }

@@ -31,6 +31,11 @@ typedef struct {
 /* The group of these options in a command's table; `flags` has to stay where it is. */
 OptionGroup session_flags_group(SessionFlags* flags);
 
+/* Options with `method` instead of flags->context; the exit code. `progress` may be NULL. */
+int session_options_open(const Command* command, const SessionFlags* flags, int64_t method,
+                         const sipo_model* model, Progress* progress,
+                         sipo_session_options** options);
+
 /* A session with `method` instead of flags->context; the exit code. `progress` may be NULL. */
 int session_open(const Command* command, const SessionFlags* flags, int64_t method,
                  const sipo_model* model, Progress* progress, sipo_session** session);

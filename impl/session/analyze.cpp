@@ -4,9 +4,9 @@
 #include <array>
 #include <atomic>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "base/checked.hpp"
 #include "base/cpu_count.hpp"
@@ -119,10 +119,9 @@ private:
     // Half of a layer's work is to read the tokens, half to measure the channels.
     void report(std::int64_t tokens_read, std::int64_t channels_measured) const {
         const std::int64_t measured = channels_measured * tokens_ / out_.channels;
-        sipo::report(
-            options_.progress,
-            static_cast<std::uint64_t>(layer_ * tokens_ + (tokens_read + measured) / 2),
-            static_cast<std::uint64_t>(tokens_ * arch_.n_layers));
+        sipo::report(options_.progress,
+                     static_cast<std::uint64_t>(layer_ * tokens_ + (tokens_read + measured) / 2),
+                     static_cast<std::uint64_t>(tokens_ * arch_.n_layers));
     }
 
     void finish_layer() {
@@ -187,8 +186,8 @@ private:
 
     [[nodiscard]] double log_decay_at_training(std::int64_t channel,
                                                std::span<const float> delta) const {
-        if (profile_) return static_cast<double>(profile_->log_decay[at(layer_, out_.channels,
-                                                                        channel)]);
+        if (profile_)
+            return static_cast<double>(profile_->log_decay[at(layer_, out_.channels, channel)]);
         const auto length = static_cast<std::size_t>(arch_.training_length);
         const ChannelInputs inputs = record_.channel(channel, delta, model_.block(layer_).a());
         return context::cumulative_log_decay(delta.first(std::min(length, delta.size())), inputs.a);
@@ -199,8 +198,8 @@ private:
         std::size_t first = 0;
         for (std::size_t p = 0; p < out_.places.size(); ++p) {
             const std::size_t end = before_place_[p];
-            total += context::cumulative_log_decay(inputs.delta.subspan(first, end - first),
-                                                   inputs.a);
+            total +=
+                context::cumulative_log_decay(inputs.delta.subspan(first, end - first), inputs.a);
             out_.log_decay[cell * out_.places.size() + p] = static_cast<float>(total);
             first = end;
         }
@@ -218,23 +217,25 @@ private:
 
     void draw_maps() {
         if (options_.map_size == 0) return;
-        if (options_.map_channels.empty()) draw_map(most_lasting_channel());
+        if (options_.map_channels.empty()) draw_map(typical_channel());
         for (const MapChannel& wanted : options_.map_channels) {
             if (wanted.layer == layer_) draw_map(wanted.channel);
         }
     }
 
-    [[nodiscard]] std::int64_t most_lasting_channel() const {
-        std::int64_t best = 0;
-        double most = -std::numeric_limits<double>::infinity();
+    // The median of the global channels; the most lasting one where none is global.
+    [[nodiscard]] std::int64_t typical_channel() const {
+        std::vector<std::pair<double, std::int64_t>> ranked;
         std::vector<float> delta(record_.tokens());
         for (std::int64_t c = 0; c < out_.channels; ++c) {
             if (!profile_) record_.copy_delta(c, delta);
-            const double decay = log_decay_at_training(c, delta);
-            if (decay > most) best = c;
-            most = std::max(most, decay);
+            ranked.emplace_back(-log_decay_at_training(c, delta), c);
         }
-        return best;
+        std::sort(ranked.begin(), ranked.end());
+        const auto global = std::count_if(ranked.begin(), ranked.end(), [this](const auto& entry) {
+            return -entry.first > log_threshold_;
+        });
+        return ranked[static_cast<std::size_t>(global / 2)].second;
     }
 
     // Row r: the attention of the last token before place r, summed over the tokens of each stretch.
@@ -303,7 +304,7 @@ std::int64_t analysis_memory(const OpenModel& model, const SessionOptions& sessi
     const std::int64_t maps = options.map_size == 0 ? 0 : chosen > 0 ? chosen : arch.n_layers;
     const std::int64_t per_cell = options.points * number + 3 * number + 8;
     const std::int64_t per_token = arch.d_model * number  // the residual stream
-                                   + 8 +                   // the kept tokens
+                                   + 8 +                  // the kept tokens
                                    resolve_threads(session.threads) * (number + 8);
     std::int64_t bytes = session_memory(model, session, tokens);
     bytes = checked_add(bytes, LayerRecord::bytes(arch, tokens));
@@ -320,10 +321,9 @@ Analysis analyze(const OpenModel& model, const SessionOptions& session,
     check_map_channels(model.architecture(), options);
     check_memory("the analysis", analysis_memory(model, session, tokens, options),
                  options.memory_limit);
-    const auto machinery = session.machinery
-                               ? session.machinery
-                               : std::make_shared<Machinery>(model.model(),
-                                                             resolve_threads(session.threads));
+    const auto machinery = session.machinery ? session.machinery
+                                             : std::make_shared<Machinery>(
+                                                   model.model(), resolve_threads(session.threads));
     const context::Plan plan = plan_of(model, session, tokens, 0);
     const std::atomic<bool> cancelled{false};
     const ProgressFn no_progress;

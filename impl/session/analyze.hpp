@@ -21,7 +21,7 @@ struct MapChannel {
 struct AnalyzeOptions {
     std::int64_t points = 64;    // places of the prompt that curves are told for
     std::int64_t map_size = 64;  // rows and columns of an attention map; 0: no maps
-    // Empty: of each layer the channel that forgets least over the training length.
+    // Empty: of each layer the median global channel, or the most lasting one where none is.
     std::vector<MapChannel> map_channels;
     std::int64_t memory_limit = std::int64_t{4} << 30;  // bytes; 0: none
     ProgressFn progress;                                // in tokens times layers
@@ -42,10 +42,10 @@ struct Analysis {
     std::vector<float> receptive_field;      // [layers, channels], in tokens
     std::vector<float> delta_mean;           // [layers, channels], before the method
     std::vector<float> delta_skipped;        // [layers, channels], the share that is set to 0
-    std::vector<float> delta_norm;           // [layers, points], mean of ‖Δ‖₂ up to the place
-    std::vector<float> delta_edges;          // [bins + 1]
-    std::vector<std::int64_t> histogram;     // [layers, 2 classes, bins], before the method
-    std::vector<std::int64_t> map_layers;    // [maps]
+    std::vector<float> delta_norm;         // [layers, points], mean of ‖Δ‖₂ up to the place
+    std::vector<float> delta_edges;        // [bins + 1]
+    std::vector<std::int64_t> histogram;   // [layers, 2 classes, bins], before the method
+    std::vector<std::int64_t> map_layers;  // [maps]
     std::vector<std::int64_t> map_channels;  // [maps]
     std::vector<float> maps;                 // [maps, map_size, map_size]
 };

@@ -34,8 +34,8 @@ std::int64_t groups_of(const Architecture& arch) {
 
 std::int64_t LayerRecord::bytes(const Architecture& arch, std::int64_t tokens) {
     const std::int64_t floats = arch.delta_channels() + 2 * groups_of(arch) * arch.d_state;
-    return checked_mul(tokens, floats * std::int64_t{sizeof(float)} +
-                                   std::int64_t{sizeof(std::int64_t)});
+    return checked_mul(tokens,
+                       floats * std::int64_t{sizeof(float)} + std::int64_t{sizeof(std::int64_t)});
 }
 
 LayerRecord::LayerRecord(const Architecture& arch, std::int64_t tokens)
@@ -68,8 +68,8 @@ void LayerRecord::add(backend::Stream& stream, const backend::ScanInputs& inputs
 
 void LayerRecord::copy_delta(std::int64_t channel, std::span<float> delta) const {
     for (std::size_t t = 0; t < tokens(); ++t) {
-        delta[t] = delta_[t * static_cast<std::size_t>(channels_) +
-                          static_cast<std::size_t>(channel)];
+        delta[t] =
+            delta_[t * static_cast<std::size_t>(channels_) + static_cast<std::size_t>(channel)];
     }
 }
 

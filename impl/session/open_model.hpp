@@ -12,6 +12,7 @@
 //   prefix_cache, state_directory    states after prefixes that were read before
 //   scheduler, request          many sequences fed from many threads
 //   memory, calibrate           what will be allocated; LongMamba's measurements
+//   analyze, layer_record       what channels remember of a prompt
 #pragma once
 
 #include <filesystem>

@@ -146,12 +146,11 @@ void Prefill::run_layers(const Chunk& chunk, View residual) {
 }
 
 void Prefill::observe(std::int64_t layer, const Chunk& chunk, const LayerHook& wish) const {
-    std::vector<std::int64_t> positions(wish.rows != nullptr
-                                            ? wish.rows->size()
-                                            : static_cast<std::size_t>(chunk.count));
+    std::vector<std::int64_t> positions(
+        wish.rows != nullptr ? wish.rows->size() : static_cast<std::size_t>(chunk.count));
     for (std::size_t i = 0; i < positions.size(); ++i) {
-        positions[i] = chunk.first + (wish.rows != nullptr ? (*wish.rows)[i]
-                                                           : static_cast<std::int64_t>(i));
+        positions[i] =
+            chunk.first + (wish.rows != nullptr ? (*wish.rows)[i] : static_cast<std::int64_t>(i));
         if (kept_) positions[i] = (*kept_)[static_cast<std::size_t>(positions[i])];
     }
     const Block& block = m_.model.block(layer);

@@ -86,8 +86,7 @@ TEST_F(Analyses, RefuseNull) {
     auto* out = poisoned<sipo_analysis>();
     REFUSED(sipo_analyze(nullptr, prompt.data(), 2, nullptr, &out), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_analyze(options.get(), nullptr, 2, nullptr, &out), SIPO_INVALID_ARGUMENT);
-    REFUSED(sipo_analyze(options.get(), prompt.data(), 2, nullptr, nullptr),
-            SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_analyze(options.get(), prompt.data(), 2, nullptr, nullptr), SIPO_INVALID_ARGUMENT);
     EXPECT_EQ(out, poisoned<sipo_analysis>());
     std::size_t count = 0;
     float value = 0;
@@ -107,12 +106,10 @@ TEST_F(Analyses, RefuseWhatIsOutOfRange) {
     }
     REFUSED(sipo_analysis_options_set_memory_limit(how.get(), -1), SIPO_OUT_OF_RANGE);
     const std::int32_t one = 1;
-    REFUSED(sipo_analysis_options_set_map_channels(how.get(), &one, &one, huge),
-            SIPO_OUT_OF_RANGE);
+    REFUSED(sipo_analysis_options_set_map_channels(how.get(), &one, &one, huge), SIPO_OUT_OF_RANGE);
     std::int64_t bytes = 0;
     REFUSED(sipo_analysis_memory(options.get(), how.get(), 1, &bytes), SIPO_OUT_OF_RANGE);
-    REFUSED(sipo_analysis_memory(options.get(), how.get(), longest + 1, &bytes),
-            SIPO_OUT_OF_RANGE);
+    REFUSED(sipo_analysis_memory(options.get(), how.get(), longest + 1, &bytes), SIPO_OUT_OF_RANGE);
     auto* out = poisoned<sipo_analysis>();
     REFUSED(sipo_analyze(options.get(), prompt.data(), 0, how.get(), &out), SIPO_OUT_OF_RANGE);
     REFUSED(sipo_analyze(options.get(), prompt.data(), 1, how.get(), &out), SIPO_OUT_OF_RANGE);

@@ -97,7 +97,7 @@ run 0 "the tool explains the way from a checkpoint to text" --help
 says "its help names calibrate" "sipo calibrate "
 run 0 "the tool tells its version" --version
 says "the version is a number" "^sipo [0-9][0-9.]*$"
-for command in import info calibrate generate score "eval passkey" "eval perplexity" bench; do
+for command in import info calibrate generate score "eval passkey" "eval perplexity" analyze bench; do
     # shellcheck disable=SC2086  # two words are two arguments
     run 0 "$command has help" $command --help
     says "$command's help has an example" "^Example:"
@@ -255,6 +255,30 @@ run 1 "an unknown backend is an error" bench "$model" --backend abacus
 complains "the backends there are are named" "there are: auto, "
 run 0 "the speed is measured as JSON" bench "$model" --prompt 64 --generate 4 --repeats 1 --json
 is_json "bench --json is JSON"
+
+echo "# Analyze"
+run 0 "channels are analysed" analyze "$model" --text "$heldout_text" --length 256 --points 8 \
+    --map-size 8 --methods none,decimamba --decimation-capacity 100
+says "each layer has its line" "^7  *[0-9]*/512  *256 "
+says "decimamba drops tokens from its layer on" " 101 "
+run 0 "an analysis is written in every form" analyze "$model" --text "$heldout_text" --length 128 \
+    --points 8 --map-size 8 --csv "$work/csv" --html "$work/report.html" --json
+is_json "analyze --json is JSON"
+says "its layout has a version" '"version": 1'
+[ "$(wc -l <"$work/csv/channels.csv")" -eq 4097 ] && [ "$(wc -l <"$work/csv/decay.csv")" -eq 32769 ] &&
+    [ "$(wc -l <"$work/csv/maps.csv")" -eq 289 ] && [ "$(wc -l <"$work/csv/kept.csv")" -eq 129 ]
+result "the tables have a row for everything" $?
+grep -q '</html>' "$work/report.html" && [ "$(grep -c '<svg' "$work/report.html")" -ge 6 ]
+result "the report has its pictures" $?
+if grep -qE '(href|src)="[^d#]|@import|<script' "$work/report.html"; then false; fi
+result "the report fetches and runs nothing" $?
+run 1 "more tokens than the text has are an error" analyze "$model" --text \
+    "$checkpoint/config.json"
+run 1 "an analysis keeps its memory limit" analyze "$model" --text "$heldout_text" --memory 1
+complains "the limit is said" "the limit is 1048576"
+run 2 "an analysis without a text is wrong usage" analyze "$model"
+run 1 "a folder for tables that cannot be made is an error" analyze "$model" --text \
+    "$heldout_text" --length 16 --csv "$work/none/csv"
 
 echo "# Output that cannot be written"
 files_before=$(files_in_out)

@@ -81,8 +81,8 @@ TEST_P(Analyzing, DoesNotDependOnTheChunks) {
 
 TEST_P(Analyzing, CountsEveryStepOnce) {
     const Analysis result = measured(session());
-    const std::int64_t steps = std::accumulate(result.histogram.begin(), result.histogram.end(),
-                                               std::int64_t{0});
+    const std::int64_t steps =
+        std::accumulate(result.histogram.begin(), result.histogram.end(), std::int64_t{0});
     EXPECT_EQ(steps, result.layers * result.channels * tokens);
     EXPECT_EQ(result.layer_tokens, std::vector<std::int64_t>(8, tokens));
     EXPECT_EQ(result.kept.size(), static_cast<std::size_t>(tokens));

@@ -28,7 +28,11 @@ struct Channel {
     }
 
     [[nodiscard]] ChannelInputs inputs() const {
-        return {.delta = delta, .a = a, .b = b.data(), .c = c.data(), .states = states,
+        return {.delta = delta,
+                .a = a,
+                .b = b.data(),
+                .c = c.data(),
+                .states = states,
                 .stride = states};
     }
 

@@ -897,8 +897,8 @@ SIPO_API sipo_status sipo_analysis_options_set_points(sipo_analysis_options* opt
 SIPO_API sipo_status sipo_analysis_options_set_map_size(sipo_analysis_options* options,
                                                         int64_t size);
 /* The channels whose attention is mapped, 0 to 4096 of them: channels[i] of layer layers[i]. 0 (the
- * default) takes of each layer the one that forgets least over the training length. A channel that
- * the model lacks is SIPO_OUT_OF_RANGE in sipo_analyze(). Since 0.1. */
+ * default) takes of each layer the median global one, or the most lasting where none is global. A
+ * channel that the model lacks is SIPO_OUT_OF_RANGE in sipo_analyze(). Since 0.1. */
 SIPO_API sipo_status sipo_analysis_options_set_map_channels(sipo_analysis_options* options,
                                                             const int32_t* layers,
                                                             const int32_t* channels, size_t count);
@@ -917,7 +917,7 @@ SIPO_API sipo_status sipo_analysis_memory(const sipo_session_options* session,
                                           int64_t* bytes);
 
 /* Reads a prompt of `count` tokens, 2 to 2^40, as a new session of the options `session` would, and
- * measures. It takes little more time than reading the prompt.
+ * measures.
  *   options  NULL for the defaults
  * Errors: SIPO_OUT_OF_RANGE (which token), SIPO_OUT_OF_MEMORY (the limit), SIPO_CANCELLED. Since 0.1. */
 SIPO_API sipo_status sipo_analyze(const sipo_session_options* session, const int32_t* ids,

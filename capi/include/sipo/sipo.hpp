@@ -1261,7 +1261,7 @@ public:
         return *this;
     }
     /* The channels whose attention is mapped: channels[i] of layer layers[i], as many of the one as
-     * of the other; none for the most lasting one of each layer. Since 0.1. */
+     * of the other; none for a typical one of each layer. Since 0.1. */
     AnalysisOptions& map_channels(const std::vector<std::int32_t>& layers,
                                   const std::vector<std::int32_t>& channels) {
         if (layers.size() != channels.size()) {
