@@ -888,6 +888,7 @@ SIPO_API sipo_status sipo_request_get_statistic(const sipo_request* request, int
 /* Options of sipo_analyze(); defaults: 64 points, maps of 64 x 64 of one channel a layer, a limit of
  * 4 GiB. Since 0.1. */
 SIPO_API sipo_status sipo_analysis_options_create(sipo_analysis_options** options);
+/* NULL is taken. Since 0.1. */
 SIPO_API void sipo_analysis_options_free(sipo_analysis_options* options);
 /* Places of the prompt that curves are told for, evenly spread: 1 to 4096, and at most one a token.
  * Since 0.1. */
@@ -923,6 +924,7 @@ SIPO_API sipo_status sipo_analysis_memory(const sipo_session_options* session,
 SIPO_API sipo_status sipo_analyze(const sipo_session_options* session, const int32_t* ids,
                                   size_t count, const sipo_analysis_options* options,
                                   sipo_analysis** analysis);
+/* NULL is taken. Since 0.1. */
 SIPO_API void sipo_analysis_free(sipo_analysis* analysis);
 
 /* Arrays of real numbers of an analysis. Δ is after softplus. Since 0.1. */
