@@ -241,6 +241,9 @@ public:
     [[nodiscard]] virtual StreamPtr open_stream(int threads) = 0;
     // Tokens of a prompt that best go through a layer together.
     [[nodiscard]] virtual std::int64_t prefill_chunk_tokens() const { return 1024; }
+    // From how many tokens on a chunk is better read in two halves on two streams, the second one a
+    // layer behind the first; 0: never, streams do not compute at the same time.
+    [[nodiscard]] virtual std::int64_t split_chunk_tokens() const { return 0; }
     [[nodiscard]] virtual std::string name() const = 0;
 };
 

@@ -27,7 +27,7 @@ public:
           state_(*machinery_.stream, model.architecture()),
           pool_(resolve_threads(options.threads)),
           calibration_(model.architecture(), length, sequences, options.clamp) {
-        machinery_.reserve(length);
+        machinery_.reserve(length, length);
         delta_.resize(
             static_cast<std::size_t>(checked_mul(length, model_.architecture().delta_channels())));
     }

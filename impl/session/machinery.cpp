@@ -4,20 +4,28 @@ namespace sipo {
 
 using backend::View;
 
-void Machinery::reserve(std::int64_t tokens) {
-    if (work && work->capacity() >= tokens) return;
-    work.reset();
-    residual.reset();
-    const DType activations = model.weights_type() == DType::f32 ? DType::f32 : DType::bf16;
-    auto grown = std::make_unique<Workspace>(*stream, model.architecture(), tokens, activations);
-    residual = stream->allocate(tokens, model.architecture().d_model);
-    work = std::move(grown);
+void Machinery::reserve(std::int64_t tokens, std::int64_t at_once) {
+    if (!work || work->capacity() < at_once) {
+        work.reset();
+        const DType activations = model.weights_type() == DType::f32 ? DType::f32 : DType::bf16;
+        work = std::make_unique<Workspace>(*stream, model.architecture(), at_once, activations);
+    }
+    if (!residual || residual->rows() < tokens) {
+        residual.reset();
+        residual = stream->allocate(tokens, model.architecture().d_model);
+    }
 }
 
 void Machinery::reserve_logits(std::int64_t rows) {
     if (logits && logits->rows() >= rows) return;
     logits.reset();
     logits = stream->allocate(rows, model.architecture().vocab_size);
+}
+
+Machinery& Machinery::twin(std::int64_t tokens) {
+    if (!twin_) twin_ = std::make_unique<Machinery>(model, 1);
+    twin_->reserve(0, tokens);
+    return *twin_;
 }
 
 View Machinery::head(View hidden) {

@@ -22,10 +22,12 @@ struct Machinery {
     Machinery(const Model& of_model, int threads)
         : model(of_model), stream(of_model.backend().open_stream(threads)) {}
 
-    // Room for `tokens` tokens at once.
-    void reserve(std::int64_t tokens);
+    // Room for `tokens` tokens of the residual stream, `at_once` of which go through a layer together.
+    void reserve(std::int64_t tokens, std::int64_t at_once);
     // Room for the logits of `rows` tokens.
     void reserve_logits(std::int64_t rows);
+    // A second stream with room for `tokens` tokens, where chunks are read in halves.
+    [[nodiscard]] Machinery& twin(std::int64_t tokens);
     // Final norm and head: the logits [rows, vocab_size] of at most head_rows rows of the residual
     // stream.
     [[nodiscard]] backend::View head(backend::View hidden);
@@ -36,6 +38,9 @@ struct Machinery {
     std::unique_ptr<Workspace> work;
     backend::BufferPtr residual;  // [chunk, d_model]
     backend::BufferPtr logits;    // [head rows, vocab_size]
+
+private:
+    std::unique_ptr<Machinery> twin_;
 };
 
 // One step of one session on shared machinery.

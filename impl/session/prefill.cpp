@@ -29,7 +29,8 @@ void Prefill::run() {
 
 bool Prefill::step(std::int64_t limit) {
     // Another session may have used the machinery since; its buffers only grow.
-    m_.reserve(std::min(length_, task_.chunk_tokens));
+    const std::int64_t chunk_rows = std::min(length_, task_.chunk_tokens);
+    m_.reserve(chunk_rows, rows_at_once(chunk_rows));
     m_.reserve_logits(std::min(task_.last, head_rows));
     if (!begun_) begin();
     const std::int64_t most = std::min(limit, task_.chunk_tokens);
@@ -134,15 +135,60 @@ View Prefill::open_chunk(const Chunk& chunk, bool embed) {
 }
 
 void Prefill::run_layers(const Chunk& chunk, View residual) {
+    if (in_halves(residual.rows)) return run_halves(residual);
     for (std::int64_t layer = first_; layer < cut_; ++layer) {
-        check_cancelled();
-        const LayerState state = state_.layer(layer);
-        const Block& block = m_.model.block(layer);
-        block.project(*m_.stream, residual, state.conv(), *m_.work);
+        project(layer, m_, residual);
         if (task_.observer != nullptr) observe(layer, chunk, hook(layer));
-        block.mix(*m_.stream, residual.rows, hook(layer), state.ssm(), residual, *m_.work);
-        advance(residual.rows);
+        mix(layer, m_, residual);
     }
+}
+
+// Not where a layer drops tokens or somebody looks on: they read whole chunks.
+bool Prefill::in_halves(std::int64_t rows) const {
+    const std::int64_t split = m_.model.backend().split_chunk_tokens();
+    const bool whole = task_.observer != nullptr || context::drops_tokens(task_.plan);
+    return split > 0 && rows >= split && !whole;
+}
+
+// Of a chunk of at most so many rows.
+std::int64_t Prefill::rows_at_once(std::int64_t rows) const {
+    if (!in_halves(rows)) return rows;
+    return std::max((rows + 1) / 2, m_.model.backend().split_chunk_tokens());
+}
+
+// The recurrence leaves much of a device idle, and so does the end of every operation. While one half
+// of the chunk goes through a layer, the other goes through the one before it.
+void Prefill::run_halves(View residual) {
+    const std::int64_t count = (residual.rows + 1) / 2;
+    const View rest = residual.row_range(count, residual.rows - count);
+    Machinery& twin = m_.twin(residual.rows - count);
+    // Also after an exception: what is freed or cleared then must not be in use.
+    struct Join {
+        backend::Stream& stream;
+        backend::Stream& other;
+        ~Join() { stream.wait_for(other); }
+    } const join{*m_.stream, *twin.stream};
+    const auto run = [this](std::int64_t layer, Machinery& machinery, View rows) {
+        project(layer, machinery, rows);
+        mix(layer, machinery, rows);
+    };
+    for (std::int64_t layer = first_; layer <= cut_; ++layer) {
+        twin.stream->wait_for(*m_.stream);
+        if (layer < cut_) run(layer, m_, residual.row_range(0, count));
+        if (layer > first_) run(layer - 1, twin, rest);
+    }
+}
+
+void Prefill::project(std::int64_t layer, Machinery& machinery, View residual) {
+    check_cancelled();
+    m_.model.block(layer).project(*machinery.stream, residual, state_.layer(layer).conv(),
+                                  *machinery.work);
+}
+
+void Prefill::mix(std::int64_t layer, Machinery& machinery, View residual) {
+    m_.model.block(layer).mix(*machinery.stream, residual.rows, hook(layer),
+                              state_.layer(layer).ssm(), residual, *machinery.work);
+    advance(residual.rows);
 }
 
 void Prefill::observe(std::int64_t layer, const Chunk& chunk, const LayerHook& wish) const {

@@ -95,6 +95,11 @@ private:
     [[nodiscard]] bool end_pass();
     [[nodiscard]] backend::View open_chunk(const Chunk& chunk, bool embed);
     void run_layers(const Chunk& chunk, backend::View residual);
+    [[nodiscard]] bool in_halves(std::int64_t rows) const;
+    [[nodiscard]] std::int64_t rows_at_once(std::int64_t rows) const;
+    void run_halves(backend::View residual);
+    void project(std::int64_t layer, Machinery& machinery, backend::View residual);
+    void mix(std::int64_t layer, Machinery& machinery, backend::View residual);
     void observe(std::int64_t layer, const Chunk& chunk, const LayerHook& wish) const;
     void score_chunk(std::int64_t layer, const Chunk& chunk, backend::View residual);
     void choose_tokens(std::int64_t layer);

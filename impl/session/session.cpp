@@ -447,7 +447,7 @@ void Session::run_step(std::span<Session* const> sessions, std::span<const std::
     const Model& model = machinery.model;
     backend::Stream& stream = *machinery.stream;
     const auto count = static_cast<std::int64_t>(sessions.size());
-    machinery.reserve(count);
+    machinery.reserve(count, count);
     machinery.reserve_logits(count);
     const View residual = View(*machinery.residual).row_range(0, count);
     for (Session* session : sessions.subspan(1)) stream.wait_for(*session->machinery_->stream);

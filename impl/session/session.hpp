@@ -33,8 +33,8 @@ struct SessionOptions {
     std::shared_ptr<const CalibrationProfile> calibration;  // goes before `profile`
     int threads = 0;                                        // 0: all there are
     std::shared_ptr<Machinery> machinery;                   // goes before `threads`
-    std::int64_t chunk_tokens = 0;  // 0: what the backend likes
-    std::int64_t memory_limit = 0;  // bytes; 0: none
+    std::int64_t chunk_tokens = 0;                          // 0: what the backend likes
+    std::int64_t memory_limit = 0;                          // bytes; 0: none
     ProgressFn progress;
 };
 

@@ -49,7 +49,8 @@ public:
     }
 
     StreamPtr open_stream(int) override { return make_cuda_stream(device_); }
-    std::int64_t prefill_chunk_tokens() const override { return 4096; }
+    std::int64_t prefill_chunk_tokens() const override { return 16384; }
+    std::int64_t split_chunk_tokens() const override { return 2048; }
     std::string name() const override { return device_->name(); }
 
 private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "mamba1_step.hpp"
 #include "matmul.hpp"
 #include "scratch.hpp"
+#include "token_queue.hpp"
 
 namespace sipo::cuda {
 namespace {
@@ -165,7 +167,8 @@ public:
     void wait_for(backend::Stream& other) override {
         const DeviceGuard guard = current();
         const Event reached;
-        const auto& before = static_cast<const CudaStream&>(other);
+        auto& before = static_cast<CudaStream&>(other);
+        before.tokens_.flush();
         check(cudaEventRecord(reached.get(), before.s()), "an event");
         check(cudaStreamWaitEvent(s(), reached.get()), "waiting for another stream");
     }
@@ -176,7 +179,15 @@ public:
         key.reserve(states.size() + 1);
         for (const View& state : states) key.push_back(resolve(state).data);
         key.push_back(resolve(rows).data);
-        graphs_.run(std::move(key), operations);
+        graphs_.run(std::move(key), [&] {
+            try {
+                operations();
+                tokens_.flush();
+            } catch (...) {
+                tokens_.drop();
+                throw;
+            }
+        });
     }
 
     std::string name() const override { return queue_->device().name(); }
@@ -196,7 +207,11 @@ public:
     }
 
 private:
-    [[nodiscard]] DeviceGuard current() const { return DeviceGuard(queue_->device().number()); }
+    // The device, current, with all that was called before under way.
+    [[nodiscard]] DeviceGuard current() {
+        tokens_.flush();
+        return DeviceGuard(queue_->device().number());
+    }
     [[nodiscard]] cudaStream_t s() const { return queue_->stream(); }
     [[nodiscard]] static const Weights& weights_of(const Matrix& matrix) {
         return static_cast<const CudaMatrix&>(matrix).weights();
@@ -252,6 +267,7 @@ private:
     Scratch<bf16> chunk_scores_{queue_};
     PinnedMemory pinned_{pinned_bytes};
     Matmul matmul_{queue_};
+    TokenQueue tokens_{queue_};
     GraphCache graphs_{queue_};
 };
 
@@ -527,10 +543,53 @@ Mamba1StepArgs<T> step_args(const backend::Mamba1Layer& layer, const View& resid
     return args;
 }
 
+// What mamba1_token() takes of a layer whose weights it can read: bf16, with no gap between rows.
+std::optional<TokenShape> token_shape(const Mamba1StepArgs<bf16>& args) {
+    const auto plain = [](const Weights& w) {
+        return w.type == static_cast<int>(DType::bf16) && w.stride == w.cols;
+    };
+    const bool fits = args.d_state == 16 && args.taps == 4 && args.d_inner == 2 * args.d_model &&
+                      plain(args.in_proj) && plain(args.x_proj) && plain(args.out_proj);
+    if (!fits) return std::nullopt;
+    return TokenShape{.d_model = args.d_model,
+                      .dt_rank = args.dt_rank,
+                      .dt_stride = static_cast<int>(args.dt_stride),
+                      .conv_stride = static_cast<int>(args.conv_stride),
+                      .history_stride = static_cast<int>(args.history.stride),
+                      .a_stride = static_cast<int>(args.a_stride),
+                      .state_stride = static_cast<int>(args.state.stride),
+                      .norm_eps = args.norm_eps,
+                      .low = args.low,
+                      .high = args.high,
+                      .residual = args.residual};
+}
+
+TokenLayer token_layer(const Mamba1StepArgs<bf16>& args) {
+    const auto elements = [](const Weights& w) { return static_cast<const bf16*>(w.codes); };
+    return {.norm = args.norm,
+            .in_proj = elements(args.in_proj),
+            .conv_weight = args.conv_weight,
+            .conv_bias = args.conv_bias,
+            .history = args.history.data,
+            .x_proj = elements(args.x_proj),
+            .dt_weight = args.dt_weight,
+            .dt_bias = args.dt_bias,
+            .a = args.a,
+            .d = args.d,
+            .state = args.state.data,
+            .out_proj = elements(args.out_proj)};
+}
+
 bool CudaStream::step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,
                              States ssm_states) {
     const bool precise_delta = static_cast<const CudaMatrix*>(layer.dt_proj)->type() == DType::f32;
     if (residual.rows != 1 || !precise_delta) return false;
+    if (resolve(layer.x).type == DType::bf16) {
+        const DeviceGuard guard(queue_->device().number());
+        const auto args = step_args<bf16>(layer, residual, conv_states.front(), ssm_states.front());
+        const std::optional<TokenShape> shape = token_shape(args);
+        if (shape && tokens_.add(*shape, token_layer(args))) return true;
+    }
     const DeviceGuard guard = current();
     bool done = false;
     with_type(resolve(layer.x).type, [&]<typename T>() {

@@ -5,7 +5,6 @@
 
 #include "backend/registry.hpp"
 #include "device_model.hpp"
-#include "session/prefill.hpp"
 
 namespace sipo::parity {
 namespace {
@@ -124,54 +123,24 @@ TEST_P(DeviceSession, SessionsOfOtherStreamsDecodeTogether) {
     }
 }
 
-// Reads a part of a prompt and gives the logits after it.
-std::vector<float> read(Machinery& machinery, std::span<const std::int32_t> ids) {
-    const context::Plan plan(static_cast<std::size_t>(machinery.model.architecture().n_layers));
-    std::vector<float> logits(static_cast<std::size_t>(machinery.model.architecture().vocab_size));
-    const ProgressFn silent;
-    const std::atomic<bool> never{false};
-    const auto take = [&](std::int64_t, View rows) { machinery.stream->download(rows, logits); };
-    Prefill(machinery, {.ids = ids,
-                        .plan = plan,
-                        .last = 1,
-                        .on_logits = take,
-                        .progress = silent,
-                        .cancelled = never})
-        .run();
-    return logits;
-}
-
-void move_matrix(backend::Stream& from_stream, View from, backend::Stream& to_stream, View to) {
-    std::vector<float> values(static_cast<std::size_t>(from.rows * from.cols));
-    from_stream.download(from, values);
-    to_stream.upload(values, to);
-}
-
-void move_state(Machinery& from, Machinery& to) {
-    for (std::int64_t i = 0; i < from.model.architecture().n_layers; ++i) {
-        const LayerState source = from.state.layer(i);
-        const LayerState target = to.state.layer(i);
-        move_matrix(*from.stream, source.conv_state, *to.stream, target.conv_state);
-        move_matrix(*from.stream, source.ssm_state, *to.stream, target.ssm_state);
-    }
-}
-
-TEST_P(DeviceSession, AStateMovesBetweenTheCpuAndTheDevice) {
+TEST_P(DeviceSession, ASnapshotMovesBetweenTheCpuAndTheDevice) {
     const auto prompt = ids("long");
     const auto cpu_model = open_checkpoint(GetParam());
-    const auto first = std::span(prompt).first(777);
-    const auto rest = std::span(prompt).subspan(777, 400);
-    const auto read_on = [&](const OpenModel& start, const OpenModel& end) {
-        Machinery before(start.model(), 2, 256);
-        Machinery after(end.model(), 2, 256);
-        (void)read(before, first);
-        move_state(before, after);
-        return read(after, rest);
+    const auto read_on = [&](const std::shared_ptr<const OpenModel>& start,
+                             const std::shared_ptr<const OpenModel>& end) {
+        Session before(start, {});
+        before.prefill(std::span(prompt).first(777));
+        Session after(end, {});
+        after.load(before.save(Encoding::zstd_planes), "the snapshot");
+        EXPECT_EQ(after.position(), 777);
+        after.prefill(std::span(prompt).subspan(777, 400));
+        after.decode(prompt[0]);
+        return std::vector<float>(after.logits().begin(), after.logits().end());
     };
-    const std::vector<float> expected = read_on(*cpu_model, *cpu_model);
-    EXPECT_LE(relative_l2(read_on(*cpu_model, *model_), expected), tolerance);
-    EXPECT_LE(relative_l2(read_on(*model_, *cpu_model), expected), tolerance);
-    EXPECT_LE(relative_l2(read_on(*model_, *model_), expected), tolerance);
+    const std::vector<float> expected = read_on(cpu_model, cpu_model);
+    EXPECT_LE(relative_l2(read_on(cpu_model, model_), expected), tolerance);
+    EXPECT_LE(relative_l2(read_on(model_, cpu_model), expected), tolerance);
+    EXPECT_LE(relative_l2(read_on(model_, model_), expected), tolerance);
 }
 
 TEST_P(DeviceSession, TellsWhereItComputes) {

@@ -1,0 +1,70 @@
+// All layers of a Mamba-1 model for the next token of one sequence, in one launch.
+#pragma once
+
+#include "kernels.hpp"
+
+namespace sipo::cuda {
+
+inline constexpr int max_token_layers = 128;
+
+// What differs from layer to layer.
+struct TokenLayer {
+    const float* norm;              // [d_model]
+    const __nv_bfloat16* in_proj;   // [2 d_inner, d_model]: x | z
+    const float* conv_weight;       // [4, d_inner]
+    const float* conv_bias;         // [d_inner]; may be null
+    float* history;                 // [3, d_inner]
+    const __nv_bfloat16* x_proj;    // [dt_rank + 32, d_inner]
+    const float* dt_weight;         // [d_inner, dt_rank]
+    const float* dt_bias;           // [d_inner]
+    const float* a;                 // [16, d_inner]
+    const float* d;                 // [d_inner]
+    float* state;                   // [16, d_inner]
+    const __nv_bfloat16* out_proj;  // [d_model, d_inner]
+};
+
+// What they share.
+struct TokenShape {
+    int d_model = 0;
+    int dt_rank = 0;
+    int dt_stride = 0;
+    int conv_stride = 0;
+    int history_stride = 0;
+    int a_stride = 0;
+    int state_stride = 0;
+    float norm_eps = 0.0F;
+    float low = 0.0F;  // of Δ
+    float high = 0.0F;
+    float* residual = nullptr;  // [d_model]
+
+    [[nodiscard]] __host__ __device__ int d_inner() const { return 2 * d_model; }
+    [[nodiscard]] bool operator==(const TokenShape&) const = default;
+};
+
+// What the blocks tell each other. Each value has a tag beside it, the layer it was computed for: who
+// needs it reads until the tag is right. Zero before the first launch.
+struct TokenExchange {
+    unsigned* control;  // the last tag of the launch before; blocks that have left
+    // A bf16 value above its tag.
+    std::uint32_t* x;       // [d_inner]
+    std::uint32_t* dt_b_c;  // [dt_rank + 32]
+    std::uint32_t* y;       // [d_inner]
+    uint2* residual;        // [d_model] value, tag
+};
+[[nodiscard]] std::int64_t exchange_bytes(const TokenShape& shape);
+[[nodiscard]] TokenExchange make_exchange(const TokenShape& shape, void* memory);
+
+struct TokenArgs {
+    TokenShape shape;
+    TokenExchange exchange;
+    int layers = 0;
+    TokenLayer layer[max_token_layers];
+};
+
+// Blocks that take part; 0: the shape does not fit, or the device is older than compute capability
+// 9.0.
+[[nodiscard]] int token_blocks(const TokenShape& shape);
+// `blocks` as token_blocks() says.
+void mamba1_token(const TokenArgs& args, int blocks, cudaStream_t s);
+
+}  // namespace sipo::cuda
