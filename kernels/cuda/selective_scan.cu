@@ -15,8 +15,8 @@
 //     Δ x are widened once for all states.
 //   * The partial sums of y go through shared memory too, and the gate, the skip and the rounding are
 //     then spread evenly over the block.
-// Shared memory bounded it, at 80 % of its rate, before B and C stayed in their own type: a word a thread and token is a cycle of
-// the multiprocessor. README.md has the count.
+// B and C stay in their own type in shared memory: a word that a thread loads is a cycle of the
+// multiprocessor for its warp. README.md says what bounds the kernel.
 #include "async_copy.cuh"
 #include "device_math.cuh"
 #include "kernels.hpp"
