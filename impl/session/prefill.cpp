@@ -27,18 +27,22 @@ void Prefill::run() {
     }
 }
 
-bool Prefill::step(std::int64_t limit) {
+bool Prefill::step(std::int64_t limit, const PauseFn& pause) {
     // Another session may have used the machinery since; its buffers only grow.
     const std::int64_t chunk_rows = std::min(length_, task_.chunk_tokens);
     m_.reserve(chunk_rows, rows_at_once(chunk_rows));
     m_.reserve_logits(std::min(task_.last, head_rows));
     if (!begun_) begin();
-    const std::int64_t most = std::min(limit, task_.chunk_tokens);
-    const Chunk chunk{next_, std::min(most, length_ - next_)};
-    run_chunk(chunk);
+    const Chunk chunk = paused_ ? paused_->chunk : next_chunk(limit);
+    step_ = 0;
+    if (!run_chunk(chunk, pause)) return true;
     next_ += chunk.count;
     step_ = chunk.count;
     return next_ < length_ || end_pass();
+}
+
+Prefill::Chunk Prefill::next_chunk(std::int64_t limit) const {
+    return {next_, std::min({limit, task_.chunk_tokens, length_ - next_})};
 }
 
 void Prefill::begin() {
@@ -48,21 +52,25 @@ void Prefill::begin() {
     if (task_.observer != nullptr || context::drops_tokens(task_.plan)) make_full_length_buffers();
 }
 
-void Prefill::run_chunk(const Chunk& chunk) {
-    if (pass_ == Pass::mix) {
-        mix_kept(cut_, chunk);
-    } else if (pass_ == Pass::head) {
-        emit_logits(chunk, open_chunk(chunk, false));
-    } else {
-        const View residual = open_chunk(chunk, first_ == 0);
-        run_layers(chunk, residual);
-        if (drops_tokens(cut_)) {
-            score_chunk(cut_, chunk, residual);
-        } else if (cut_ == m_.model.architecture().n_layers) {
-            emit_logits(chunk, residual);
-            last_row_ = residual.row_range(chunk.count - 1, 1);
-        }
+bool Prefill::run_chunk(const Chunk& chunk, const PauseFn& pause) {
+    if (pass_ == Pass::layers) return run_segment(chunk, pause);
+    if (pass_ == Pass::mix) mix_kept(cut_, chunk);
+    if (pass_ == Pass::head) emit_logits(chunk, residual_of(chunk));
+    return true;
+}
+
+bool Prefill::run_segment(const Chunk& chunk, const PauseFn& pause) {
+    const View residual = residual_of(chunk);
+    if (!paused_ && first_ == 0) embed(chunk, residual);
+    const std::int64_t layer = paused_ ? go_on(residual) : first_;
+    if (!run_layers(layer, residual, chunk, pause)) return false;
+    if (drops_tokens(cut_)) {
+        score_chunk(cut_, chunk, residual);
+    } else if (cut_ == m_.model.architecture().n_layers) {
+        emit_logits(chunk, residual);
+        last_row_ = residual.row_range(chunk.count - 1, 1);
     }
+    return true;
 }
 
 void Prefill::last_logits(std::span<float> values) {
@@ -123,24 +131,48 @@ void Prefill::make_full_length_buffers() {
     first_conv_state_ = m_.stream->allocate(like.rows, like.cols);
 }
 
-View Prefill::open_chunk(const Chunk& chunk, bool embed) {
-    const View residual = full_residual_ ? View(*full_residual_).row_range(chunk.first, chunk.count)
-                                         : View(*m_.residual).row_range(0, chunk.count);
-    if (embed) {
-        const auto ids = task_.ids.subspan(static_cast<std::size_t>(chunk.first),
-                                           static_cast<std::size_t>(chunk.count));
-        m_.stream->embed(m_.model.embedding(), ids, residual);
-    }
-    return residual;
+View Prefill::residual_of(const Chunk& chunk) const {
+    return full_residual_ ? View(*full_residual_).row_range(chunk.first, chunk.count)
+                          : View(*m_.residual).row_range(0, chunk.count);
 }
 
-void Prefill::run_layers(const Chunk& chunk, View residual) {
-    if (in_halves(residual.rows)) return run_halves(residual);
-    for (std::int64_t layer = first_; layer < cut_; ++layer) {
+void Prefill::embed(const Chunk& chunk, View residual) {
+    const auto ids = task_.ids.subspan(static_cast<std::size_t>(chunk.first),
+                                       static_cast<std::size_t>(chunk.count));
+    m_.stream->embed(m_.model.embedding(), ids, residual);
+}
+
+bool Prefill::run_layers(std::int64_t first, View residual, const Chunk& chunk,
+                         const PauseFn& pause) {
+    if (in_halves(residual.rows)) {
+        run_halves(residual);
+        return true;
+    }
+    for (std::int64_t layer = first; layer < cut_; ++layer) {
+        if (layer > first && pause && pause()) {
+            leave(chunk, layer, residual);
+            return false;
+        }
         project(layer, m_, residual);
         if (task_.observer != nullptr) observe(layer, chunk, hook(layer));
         mix(layer, m_, residual);
     }
+    return true;
+}
+
+void Prefill::leave(const Chunk& chunk, std::int64_t layer, View residual) {
+    paused_ = Paused{chunk, layer, nullptr};
+    if (full_residual_) return;
+    paused_->residual = m_.stream->allocate(residual.rows, residual.cols);
+    m_.stream->copy(residual, View(*paused_->residual));
+}
+
+// The layer to go on with.
+std::int64_t Prefill::go_on(View residual) {
+    const Paused paused = std::move(*paused_);
+    paused_.reset();
+    if (paused.residual) m_.stream->copy(View(*paused.residual), residual);
+    return paused.layer;
 }
 
 // Not where a layer drops tokens or somebody looks on: they read whole chunks.

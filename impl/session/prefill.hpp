@@ -5,6 +5,9 @@
 // then the tokens are chosen, then every chunk goes through that layer again and only the kept
 // tokens go on. The residual stream alone is held for the full length, and only when there is such
 // a layer.
+//
+// A chunk can be left between two layers and gone on with later, when others have used the machinery:
+// what computes is the same, so are its bits.
 #pragma once
 
 #include <atomic>
@@ -49,18 +52,23 @@ struct PrefillTask {
     PrefillObserver* observer = nullptr;
 };
 
+// Asked between two layers; true leaves the chunk there.
+using PauseFn = std::function<bool()>;
+
 class Prefill {
 public:
     // The machinery is used within step() only; the state is moved over the prompt.
     Prefill(Machinery& machinery, const RecurrentState& state, const PrefillTask& task);
-    // One chunk of at most `limit` tokens through its segment; whether there is more to do. Throws
-    // Code::cancelled between two layers.
-    [[nodiscard]] bool step(std::int64_t limit);
+    // One chunk of at most `limit` tokens through its segment, or as many of its layers, one at
+    // least, as `pause` leaves time for; then the next step goes on with that chunk. Whether there
+    // is more to do. Throws Code::cancelled between two layers.
+    [[nodiscard]] bool step(std::int64_t limit, const PauseFn& pause = {});
+    [[nodiscard]] bool paused() const { return paused_.has_value(); }
     // All of it.
     void run();
     // Tokens that every layer has read; meaningful while no layer drops tokens.
     [[nodiscard]] std::int64_t tokens_done() const { return next_; }
-    // Tokens of the last step's chunk.
+    // Tokens of the last step's chunk; none while it is paused.
     [[nodiscard]] std::int64_t tokens_of_step() const { return step_; }
     // Right after a step, in the same turn and while no layer drops tokens: the logits after the
     // last token of its chunk. [vocab_size]
@@ -78,6 +86,13 @@ private:
         std::int64_t count;
     };
 
+    // A chunk that was left before `layer`.
+    struct Paused {
+        Chunk chunk;
+        std::int64_t layer;
+        backend::BufferPtr residual;  // its own copy, unless the whole prompt's is held
+    };
+
     // What a pass over all chunks does.
     enum class Pass {
         layers,  // a segment, up to the layer that ends it
@@ -90,11 +105,18 @@ private:
     void make_filters();
     void make_full_length_buffers();
     void begin();
-    void run_chunk(const Chunk& chunk);
+    [[nodiscard]] Chunk next_chunk(std::int64_t limit) const;
+    // The next three: whether it is done, not paused.
+    [[nodiscard]] bool run_chunk(const Chunk& chunk, const PauseFn& pause);
+    [[nodiscard]] bool run_segment(const Chunk& chunk, const PauseFn& pause);
+    [[nodiscard]] bool run_layers(std::int64_t first, backend::View residual, const Chunk& chunk,
+                                  const PauseFn& pause);
     // After the last chunk of a pass; whether another follows.
     [[nodiscard]] bool end_pass();
-    [[nodiscard]] backend::View open_chunk(const Chunk& chunk, bool embed);
-    void run_layers(const Chunk& chunk, backend::View residual);
+    [[nodiscard]] backend::View residual_of(const Chunk& chunk) const;
+    void embed(const Chunk& chunk, backend::View residual);
+    void leave(const Chunk& chunk, std::int64_t layer, backend::View residual);
+    [[nodiscard]] std::int64_t go_on(backend::View residual);
     [[nodiscard]] bool in_halves(std::int64_t rows) const;
     [[nodiscard]] std::int64_t rows_at_once(std::int64_t rows) const;
     void run_halves(backend::View residual);
@@ -115,10 +137,11 @@ private:
     const PrefillTask& task_;
     Pass pass_ = Pass::layers;
     bool begun_ = false;
-    std::int64_t first_ = 0;            // layer of the segment
-    std::int64_t cut_ = 0;              // the layer that ends it: drops tokens, or begins the next
-    std::int64_t next_ = 0;             // token of the pass
-    std::int64_t step_ = 0;             // tokens of the last chunk
+    std::int64_t first_ = 0;  // layer of the segment
+    std::int64_t cut_ = 0;    // the layer that ends it: drops tokens, or begins the next
+    std::int64_t next_ = 0;   // token of the pass
+    std::int64_t step_ = 0;   // tokens of the last chunk
+    std::optional<Paused> paused_;
     backend::View last_row_;            // of the residual stream of the last chunk
     std::vector<std::int64_t> chosen_;  // what the layer at the cut keeps
     std::int64_t mixed_ = 0;            // how many of them have gone through it

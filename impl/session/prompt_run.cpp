@@ -60,21 +60,21 @@ void PromptRun::start_prefill() {
     prefill_ = std::make_unique<Prefill>(request_.machinery, request_.state.recurrent, *task_);
 }
 
-bool PromptRun::step(std::int64_t limit) {
+bool PromptRun::step(std::int64_t limit, const PauseFn& pause) {
     const Turn turn(request_.machinery.turns);
     if (!prefill_) return false;  // all of it came from the cache
     try {
-        return advance(limit);
+        return advance(limit, pause);
     } catch (...) {
         undo();
         throw;
     }
 }
 
-bool PromptRun::advance(std::int64_t limit) {
+bool PromptRun::advance(std::int64_t limit, const PauseFn& pause) {
     const std::int64_t done = tokens_done();
     if (!marks_.empty()) limit = std::min(limit, marks_.back() - done);
-    if (!prefill_->step(limit)) {
+    if (!prefill_->step(limit, pause)) {
         finish();
         return false;
     }

@@ -40,9 +40,12 @@ public:
     PromptRun(const PromptRun&) = delete;
     PromptRun& operator=(const PromptRun&) = delete;
 
-    // At most `limit` tokens, in one turn of the machinery; whether there is more to do. After the
-    // last step the state stands behind the prompt; on an exception it is as it was before.
-    [[nodiscard]] bool step(std::int64_t limit);
+    // At most `limit` tokens, in one turn of the machinery, or the layers of them that `pause`
+    // leaves time for; whether there is more to do. After the last step the state stands behind the
+    // prompt; on an exception it is as it was before.
+    [[nodiscard]] bool step(std::int64_t limit, const PauseFn& pause = {});
+    // Whether the last step left its tokens between two layers.
+    [[nodiscard]] bool paused() const { return prefill_ && prefill_->paused(); }
     // Tokens of the prompt that are behind it, between two steps; a pass over tokens that are read
     // twice (a method that drops some) starts again.
     [[nodiscard]] std::int64_t tokens_done() const {
@@ -58,7 +61,7 @@ public:
 private:
     void take_from_cache();
     void start_prefill();
-    [[nodiscard]] bool advance(std::int64_t limit);
+    [[nodiscard]] bool advance(std::int64_t limit, const PauseFn& pause);
     void keep_mark(std::int64_t tokens);
     void finish();
     void undo();

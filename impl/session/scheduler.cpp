@@ -32,12 +32,15 @@ Scheduler::~Scheduler() {
 void Scheduler::check_limit() const {
     SessionOptions one;
     one.chunk_tokens = std::max(options_.chunk_tokens, options_.sessions);
-    const std::int64_t logits =
-        model_->architecture().vocab_size * static_cast<std::int64_t>(sizeof(float));
+    constexpr std::int64_t float_bytes = sizeof(float);
+    const std::int64_t logits = model_->architecture().vocab_size * float_bytes;
     const std::int64_t others = options_.sessions * (model_->state_bytes() + logits);
-    check_memory("the scheduler",
-                 session_memory(*model_, one, one.chunk_tokens) + others + head_rows * logits,
-                 options_.memory_limit);
+    const std::int64_t paused =
+        options_.chunk_tokens * model_->architecture().d_model * float_bytes;
+    check_memory(
+        "the scheduler",
+        session_memory(*model_, one, one.chunk_tokens) + others + paused + head_rows * logits,
+        options_.memory_limit);
 }
 
 std::shared_ptr<Request> Scheduler::submit(SessionOptions options, SamplingOptions sampling,
@@ -154,6 +157,7 @@ void Scheduler::decode_round() {
     std::vector<Work*> works;
     std::vector<Session*> sessions;
     std::vector<std::int32_t> tokens;
+    pace_.begin_round();
     for (const WorkPtr& work : active_) {
         std::int32_t token = 0;
         if (work->over || !work->generation || !take_token(*work, token)) continue;
@@ -164,6 +168,7 @@ void Scheduler::decode_round() {
     if (sessions.empty()) return;
     try {
         Session::decode_together(sessions, tokens);
+        pace_.note_decoded();
     } catch (const Error& error) {
         for (Work* work : works) fail_work(*work, error.code(), error.what());
     } catch (const std::exception& error) {
@@ -184,19 +189,24 @@ bool Scheduler::take_token(Work& work, std::int32_t& token) {
     return more && !work.over;
 }
 
-// Chunks of prompts, in turn, until the budget is used up.
+// Chunks of prompts, in turn, until the budget or the time that streams leave is used up. A chunk that
+// is left in its middle goes on before all others.
 void Scheduler::read_round() {
+    const PauseFn pause = [this] { return pace_.streams_have_waited(); };
     std::int64_t budget = options_.chunk_tokens;
     for (std::size_t passed = 0; passed < active_.size() && budget > 0; ++passed) {
-        Work& work = *active_[next_prompt_++ % active_.size()];
-        if (work.over || !work.prompt) continue;
-        attempt(work, [&] { budget -= read_chunk(work, budget); });
+        Work& work = *active_[next_prompt_];
+        if (!work.over && work.prompt) {
+            attempt(work, [&] { budget -= read_chunk(work, budget, pause); });
+            if (!work.over && work.prompt && work.prompt->paused()) return;
+        }
+        next_prompt_ = (next_prompt_ + 1) % active_.size();
     }
 }
 
-std::int64_t Scheduler::read_chunk(Work& work, std::int64_t budget) {
+std::int64_t Scheduler::read_chunk(Work& work, std::int64_t budget, const PauseFn& pause) {
     const auto total = static_cast<std::int64_t>(work.ids.size());
-    const bool more = work.prompt->step(budget);
+    const bool more = work.prompt->step(budget, pause);
     const std::int64_t read = work.prompt->tokens_of_step();
     const std::int64_t reused = work.prompt->reused();
     work.request->note_prompt(more ? work.prompt->tokens_done() : total, reused);
@@ -214,7 +224,10 @@ std::int64_t Scheduler::read_chunk(Work& work, std::int64_t budget) {
 }
 
 void Scheduler::sweep() {
-    std::erase_if(active_, [](const WorkPtr& work) { return work->over; });
+    const auto over = [](const WorkPtr& work) { return work->over; };
+    const auto turn = active_.begin() + static_cast<std::ptrdiff_t>(next_prompt_);
+    next_prompt_ -= static_cast<std::size_t>(std::count_if(active_.begin(), turn, over));
+    std::erase_if(active_, over);
     if (next_prompt_ >= active_.size()) next_prompt_ = 0;
     update_gauges();
 }

@@ -1,7 +1,7 @@
 // Many generations at once, fed from many threads, computed by one: in each round every decoding
 // session gets a token in one pass over the weights, and then the prompts that are being read share
-// a budget of tokens, in turn. So a long prompt delays a stream by one budget a token, and a short
-// prompt does not wait for a long one.
+// a budget of tokens, in turn, and of time (pace.hpp). So a long prompt delays a stream by one budget
+// a token, and a short prompt does not wait for a long one.
 #pragma once
 
 #include <condition_variable>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "session/generation.hpp"
+#include "session/pace.hpp"
 #include "session/prefix_cache.hpp"
 #include "session/request.hpp"
 #include "session/session.hpp"
@@ -25,7 +26,7 @@ struct SchedulerOptions {
     int threads = 0;                  // 0: all there are
     std::int64_t sessions = 64;       // that are worked on at once
     std::int64_t queue = 1024;        // requests that wait for one of them
-    std::int64_t chunk_tokens = 128;  // of prompts, a round
+    std::int64_t chunk_tokens = 128;  // of prompts, a round at most
     std::int64_t memory_limit = 0;    // bytes; 0: none
     std::shared_ptr<PrefixCache> cache;
 };
@@ -92,7 +93,7 @@ private:
     void decode_round();
     [[nodiscard]] bool take_token(Work& work, std::int32_t& token);
     void read_round();
-    [[nodiscard]] std::int64_t read_chunk(Work& work, std::int64_t budget);
+    [[nodiscard]] std::int64_t read_chunk(Work& work, std::int64_t budget, const PauseFn& pause);
     void sweep();
     void end(Work& work, Finish finish, std::string text);
     template <typename Fn>
@@ -103,9 +104,10 @@ private:
     std::shared_ptr<const OpenModel> model_;
     SchedulerOptions options_;
     std::shared_ptr<Machinery> machinery_;
-    std::vector<WorkPtr> active_;  // the thread's own
+    std::vector<WorkPtr> active_;  // the thread's own, as the next two
     std::size_t next_prompt_ = 0;  // in active_: whose turn it is to be read
-    mutable std::mutex mutex_;     // of all below
+    Pace pace_;
+    mutable std::mutex mutex_;  // of all below
     std::condition_variable changed_;
     std::deque<WorkPtr> queue_;
     SchedulerStatistics statistics_;

@@ -183,6 +183,25 @@ double log_softmax(std::span<const float> logits, std::int32_t token) {
     return logits[static_cast<std::size_t>(token)] - largest - std::log(sum);
 }
 
+// Paused after every layer, while another session of the same machinery decodes.
+TEST(Session, ReadsAPromptThatIsPausedAsOneThatIsNot) {
+    const Ids prompt = random_ids(150);
+    for (SessionOptions options : {plain(), decimamba(60), longmamba()}) {
+        options.machinery = std::make_shared<Machinery>(model()->model(), 2);
+        Session other(model(), options);
+        other.prefill(random_ids(9, 2));
+        Session session(model(), options);
+        const auto run = session.begin_prompt(prompt, nullptr);
+        int pauses = 0;
+        while (run->step(64, [] { return true; })) {
+            pauses += run->paused() ? 1 : 0;
+            other.decode(5);
+        }
+        EXPECT_GT(pauses, 5);
+        EXPECT_EQ(logits_of(session), prefilled(options, prompt));
+    }
+}
+
 TEST(SessionScore, IsTheNegativeLogSoftmaxOfTheLogits) {
     const Ids ids = random_ids(150);
     const auto vocab = static_cast<std::size_t>(model()->architecture().vocab_size);

@@ -772,11 +772,12 @@ SIPO_API sipo_status sipo_cache_clear(sipo_cache* cache);
 /* ---- Scheduler -------------------------------------------------------------------------------- */
 
 /* Many generations at once for a server: any thread submits requests, and whoever holds a request
- * takes its tokens. One thread of the scheduler computes: in each round every decoding session gets a
- * token in one pass over the weights, then prompts are read, in turn, up to a budget of tokens, so
- * that a long prompt delays a stream by no more than the budget. Requests start in the order in
- * which they came. Callbacks of the options (progress, log probabilities) are called on the
- * scheduler's thread and must be quick. */
+ * takes its tokens. One thread of the scheduler computes, in rounds: every decoding session gets a token
+ * in one pass over the weights, then prompts are read, in turn, up to a budget of tokens; while
+ * sessions decode, no longer than makes the round five times as long as that pass usually takes. So
+ * beside a long prompt a stream waits about five times as long as usual for a token, or a budget
+ * longer than usual, whichever is sooner. Requests start in the order in which they came. Callbacks of
+ * the options (progress, log probabilities) are called on the scheduler's thread and must be quick. */
 
 /* Options of a scheduler; defaults: all processors, 64 sessions, a queue of 1024, a budget of 128
  * tokens, no cache. Since 0.1. */
@@ -793,7 +794,7 @@ SIPO_API sipo_status sipo_scheduler_options_set_sessions(sipo_scheduler_options*
 /* Requests that wait at most: 1 to 2^24. Since 0.1. */
 SIPO_API sipo_status sipo_scheduler_options_set_queue(sipo_scheduler_options* options,
                                                       int64_t requests);
-/* Tokens of prompts that are read a round: 1 to 65536. Since 0.1. */
+/* Tokens of prompts that are read a round at most: 1 to 65536. Since 0.1. */
 SIPO_API sipo_status sipo_scheduler_options_set_chunk_tokens(sipo_scheduler_options* options,
                                                              int64_t tokens);
 /* The most bytes that the sessions and their working memory may take, else sipo_scheduler_create()
