@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <sipo/sipo.hpp>
 
@@ -24,6 +26,9 @@ void release(Handle object) noexcept;
 // threw, owned by the caller.
 bool progress(Handle listener, long long done, long long total, Handle* thrown);
 bool token(Handle listener, std::int32_t token, const std::string& text, Handle* thrown);
+bool log_probabilities(Handle listener, std::int32_t token, float log_probability,
+                       const std::vector<std::int32_t>& likeliest,
+                       const std::vector<float>& log_probabilities, Handle* thrown);
 void log(Handle listener, int level, const std::string& line, Handle* thrown);
 // Makes the wrapped function fail in its caller: with an error of the library, or with `thrown`, which
 // it takes over.
@@ -82,6 +87,20 @@ inline TokenFunction token_function(Handle listener) {
     };
 }
 
+inline LogProbabilitiesFunction log_probabilities_function(Handle listener) {
+    if (listener == 0) return LogProbabilitiesFunction();
+    const Owner owner(listener);
+    return [owner](std::int32_t token, float log_probability,
+                   const std::vector<std::int32_t>& likeliest,
+                   const std::vector<float>& log_probabilities) {
+        Handle thrown = 0;
+        const bool goes_on = host::log_probabilities(owner.get(), token, log_probability, likeliest,
+                                                     log_probabilities, &thrown);
+        throw_if(thrown);
+        return goes_on;
+    };
+}
+
 inline LogFunction log_function(Handle listener) {
     if (listener == 0) return LogFunction();
     const Owner owner(listener);
@@ -133,6 +152,28 @@ private:
     std::vector<Session*> sessions_;
     std::vector<std::int32_t> tokens_;
 };
+
+// Texts for Session::choose().
+class Choice {
+public:
+    void add(const std::string& text) { texts_.push_back(text); }
+    long long make(Session* session) {
+        return static_cast<long long>(session->choose(texts_, &log_probabilities_));
+    }
+    std::vector<float> log_probabilities() const { return log_probabilities_; }
+
+private:
+    std::vector<std::string> texts_;
+    std::vector<float> log_probabilities_;
+};
+
+// Several facts about one object.
+template <typename Object>
+std::vector<double> statistics(const Object& object, std::initializer_list<int> ids) {
+    std::vector<double> values;
+    for (const int id : ids) values.push_back(static_cast<double>(object.statistic(id)));
+    return values;
+}
 
 }  // namespace binding
 }  // namespace sipo

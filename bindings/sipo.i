@@ -4,9 +4,11 @@
  * this file, and has typemaps before that for
  *   const std::string&, std::string                          text, UTF-8 with a length
  *   (const std::int32_t* ids, std::size_t count)             an array to read
+ *   (const float* biases, std::size_t bias_count)            as the next
+ *   (const unsigned char* bytes, std::size_t length)
  *   (float* logits, std::size_t capacity)                    an array to fill
- *   std::vector<std::int32_t>, <long long> and <float>       arrays as results
- *   sipo::ProgressFunction, sipo::LogFunction, const sipo::TokenFunction&
+ *   std::vector<std::int32_t>, <long long>, <float>, <double> and <unsigned char>   arrays as results
+ *   sipo::ProgressFunction, sipo::LogFunction, sipo::LogProbabilitiesFunction, const sipo::TokenFunction&
  *
  * A class that is new in sipo.hpp needs a line here only for what brings a second function of one name
  * (an overload that takes a vector, a default argument) and for new types of arguments. */
@@ -55,6 +57,16 @@ typedef int int32_t;
 %ignore sipo::Session::score(const std::vector<std::int32_t>&, std::size_t);
 %ignore sipo::Session::generate(std::size_t, const TokenFunction&);
 %ignore sipo::Session::generate(std::size_t);
+%ignore sipo::Session::prefill_cached(const Cache&, const std::vector<std::int32_t>&);
+%ignore sipo::Session::save(const std::string&) const;
+%ignore sipo::Session::save_memory() const;
+%ignore sipo::Session::load_memory(const std::vector<unsigned char>&);
+%ignore sipo::Workers::Workers(const Model&);
+%ignore sipo::Cache::Cache(const Model&);
+%ignore sipo::Request::next();
+%ignore sipo::Scheduler::submit(const SessionOptions&, const SamplingOptions&,
+                                const std::vector<std::int32_t>&, std::size_t);
+%ignore sipo::token_hash(const std::vector<std::int32_t>&);
 
 /* Lists of texts and of sessions, in a form that needs no typemap. */
 %ignore sipo::Model::profiles;
@@ -68,29 +80,68 @@ typedef int int32_t;
 }
 %ignore sipo::batch_decode;
 
-/* Not bound yet: snapshots, caches, the scheduler, analysis and what else came with them. */
+/* Not bound: analysis is for those who study models, and `sipo analyze` writes it as JSON and CSV. */
 %ignore sipo::AnalysisOptions;
 %ignore sipo::Analysis;
-%ignore sipo::Workers;
-%ignore sipo::SnapshotOptions;
-%ignore sipo::CacheOptions;
-%ignore sipo::Cache;
-%ignore sipo::SchedulerOptions;
-%ignore sipo::RequestToken;
-%ignore sipo::Request;
-%ignore sipo::Scheduler;
-%ignore sipo::SessionOptions::workers;
-%ignore sipo::SamplingOptions::stop;
-%ignore sipo::SamplingOptions::logit_bias;
-%ignore sipo::SamplingOptions::log_probabilities;
-%ignore sipo::Session::prefill_cached;
+
 %ignore sipo::Session::choose;
-%ignore sipo::Session::fork;
-%ignore sipo::Session::save;
-%ignore sipo::Session::load;
-%ignore sipo::Session::save_memory;
-%ignore sipo::Session::load_memory;
-%ignore sipo::Session::statistic;
+
+/* Tokens and their biases as two lists, which the facades keep equally long. */
+%ignore sipo::SamplingOptions::logit_bias;
+%extend sipo::SamplingOptions {
+    void logit_biases(const std::int32_t* ids, std::size_t count, const float* biases,
+                      std::size_t bias_count) {
+        $self->logit_bias(ids, biases, count < bias_count ? count : bias_count);
+    }
+}
+
+/* Only the library makes them. Members of a class type would be addresses. */
+%nodefaultctor sipo::RequestToken;
+%ignore sipo::RequestToken::token;
+%ignore sipo::RequestToken::text;
+%extend sipo::RequestToken {
+    std::int32_t id_of() const { return $self->token; }
+    std::string text_of() const { return $self->text; }
+}
+
+/* All facts about an object at once; the facades know the order. */
+%ignore *::statistic;
+%extend sipo::Session {
+    std::vector<double> statistics() const {
+        return sipo::binding::statistics(
+            *$self, {SIPO_SESSION_PROMPT_TOKENS, SIPO_SESSION_REUSED_TOKENS, SIPO_SESSION_PREFILL_SECONDS,
+                     SIPO_SESSION_FIRST_TOKEN_SECONDS, SIPO_SESSION_GENERATED_TOKENS,
+                     SIPO_SESSION_GENERATION_SECONDS, SIPO_SESSION_FINISH});
+    }
+}
+%extend sipo::Cache {
+    std::vector<double> statistics() const {
+        return sipo::binding::statistics(
+            *$self, {SIPO_CACHE_PROMPTS, SIPO_CACHE_PROMPTS_REUSING, SIPO_CACHE_TOKENS_REUSED,
+                     SIPO_CACHE_TOKENS_COMPUTED, SIPO_CACHE_TOKENS_INEXACT, SIPO_CACHE_ENTRIES,
+                     SIPO_CACHE_BYTES, SIPO_CACHE_DIRECTORY_BYTES, SIPO_CACHE_EVICTIONS,
+                     SIPO_CACHE_DAMAGED, SIPO_CACHE_WRITE_FAILURES});
+    }
+}
+%extend sipo::Scheduler {
+    std::vector<double> statistics() const {
+        return sipo::binding::statistics(
+            *$self, {SIPO_SCHEDULER_WAITING, SIPO_SCHEDULER_READING, SIPO_SCHEDULER_DECODING,
+                     SIPO_SCHEDULER_SUBMITTED, SIPO_SCHEDULER_REFUSED, SIPO_SCHEDULER_FINISHED,
+                     SIPO_SCHEDULER_CANCELLED, SIPO_SCHEDULER_FAILED, SIPO_SCHEDULER_PROMPT_TOKENS,
+                     SIPO_SCHEDULER_REUSED_TOKENS, SIPO_SCHEDULER_GENERATED_TOKENS,
+                     SIPO_SCHEDULER_BUSY_SECONDS});
+    }
+}
+%extend sipo::Request {
+    std::vector<double> statistics() const {
+        return sipo::binding::statistics(
+            *$self, {SIPO_REQUEST_PROMPT_TOKENS, SIPO_REQUEST_PROMPT_DONE, SIPO_REQUEST_REUSED_TOKENS,
+                     SIPO_REQUEST_QUEUED_SECONDS, SIPO_REQUEST_FIRST_TOKEN_SECONDS,
+                     SIPO_REQUEST_GENERATED_TOKENS, SIPO_REQUEST_GENERATION_SECONDS,
+                     SIPO_REQUEST_LONGEST_WAIT_SECONDS, SIPO_REQUEST_FINISH});
+    }
+}
 
 %ignore sipo::Calibration::measure;
 %extend sipo::Calibration {
@@ -125,6 +176,12 @@ class Batch {
 public:
     void add(Session* session, std::int32_t token);
     void decode() const;
+};
+class Choice {
+public:
+    void add(const std::string& text);
+    long long make(Session* session);
+    std::vector<float> log_probabilities() const;
 };
 }
 }

@@ -2,6 +2,8 @@
 // registers before anything else.
 #pragma once
 
+#include <signal.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -16,6 +18,9 @@ struct Upcalls {
     int (*progress)(Handle listener, long long done, long long total, Handle* thrown);
     int (*token)(Handle listener, std::int32_t token, const char* text, std::size_t length,
                  Handle* thrown);
+    int (*log_probabilities)(Handle listener, std::int32_t token, float log_probability,
+                             const std::int32_t* likeliest, const float* log_probabilities,
+                             std::size_t count, Handle* thrown);
     void (*log)(Handle listener, std::int32_t level, const char* line, std::size_t length,
                 Handle* thrown);
     void (*release)(Handle object);
@@ -27,15 +32,39 @@ inline Upcalls& upcalls() {
     return registered;
 }
 
+// Before a callback. A thread of the library's own, which a scheduler has, starts with all signals blocked, and
+// the first callback makes it one of the runtime's, which stops its threads with signals: real-time ones, and
+// Mono with SIGPWR and SIGXCPU. Blocked, they would keep the collector waiting for ever.
+inline void let_the_runtime_stop_this_thread() {
+    static thread_local bool done = false;
+    if (done) return;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGPWR);
+    sigaddset(&signals, SIGXCPU);
+    for (int number = SIGRTMIN; number <= SIGRTMAX; ++number) sigaddset(&signals, number);
+    done = pthread_sigmask(SIG_UNBLOCK, &signals, nullptr) == 0;
+}
+
 namespace host {
 inline void release(Handle object) noexcept { upcalls().release(object); }
 inline bool progress(Handle listener, long long done, long long total, Handle* thrown) {
+    let_the_runtime_stop_this_thread();
     return upcalls().progress(listener, done, total, thrown) != 0;
 }
 inline bool token(Handle listener, std::int32_t token, const std::string& text, Handle* thrown) {
+    let_the_runtime_stop_this_thread();
     return upcalls().token(listener, token, text.data(), text.size(), thrown) != 0;
 }
+inline bool log_probabilities(Handle listener, std::int32_t token, float log_probability,
+                              const std::vector<std::int32_t>& likeliest,
+                              const std::vector<float>& log_probabilities, Handle* thrown) {
+    let_the_runtime_stop_this_thread();
+    return upcalls().log_probabilities(listener, token, log_probability, likeliest.data(),
+                                       log_probabilities.data(), likeliest.size(), thrown) != 0;
+}
 inline void log(Handle listener, int level, const std::string& line, Handle* thrown) {
+    let_the_runtime_stop_this_thread();
     upcalls().log(listener, level, line.data(), line.size(), thrown);
 }
 inline void fail(sipo_status status, const char* message) noexcept {

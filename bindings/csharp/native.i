@@ -27,11 +27,17 @@
 %typemap(out) std::size_t, size_t "$result = $1;"
 
 /* Arrays are pinned by the facade. */
-%typemap(ctype) const std::int32_t* ids, float* logits "void*"
-%typemap(imtype) const std::int32_t* ids, float* logits "global::System.IntPtr"
-%typemap(cstype) const std::int32_t* ids, float* logits "global::System.IntPtr"
-%typemap(csin) const std::int32_t* ids, float* logits "$csinput"
-%typemap(in) const std::int32_t* ids, float* logits "$1 = static_cast<$1_ltype>($input);"
+%define %pinned_array(TYPE)
+%typemap(ctype) TYPE "void*"
+%typemap(imtype) TYPE "global::System.IntPtr"
+%typemap(cstype) TYPE "global::System.IntPtr"
+%typemap(csin) TYPE "$csinput"
+%typemap(in) TYPE "$1 = static_cast<$1_ltype>($input);"
+%enddef
+%pinned_array(const std::int32_t* ids)
+%pinned_array(float* logits)
+%pinned_array(const float* biases)
+%pinned_array(const unsigned char* bytes)
 
 /* Text in: the address of its bytes and their number. */
 %typemap(ctype) const std::string& "sipo::binding::Text*"
@@ -58,6 +64,8 @@
 %array_result(std::vector<std::int32_t>)
 %array_result(std::vector<long long>)
 %array_result(std::vector<float>)
+%array_result(std::vector<double>)
+%array_result(std::vector<unsigned char>)
 
 /* Listeners come as GCHandles; 0 is none. */
 %define %listener(TYPE)
@@ -68,12 +76,16 @@
 %enddef
 %listener(sipo::ProgressFunction)
 %listener(sipo::LogFunction)
+%listener(sipo::LogProbabilitiesFunction)
 %listener(const sipo::TokenFunction&)
 %typemap(in) sipo::ProgressFunction %{
     $1 = sipo::binding::progress_function(reinterpret_cast<sipo::binding::Handle>($input));
 %}
 %typemap(in) sipo::LogFunction %{
     $1 = sipo::binding::log_function(reinterpret_cast<sipo::binding::Handle>($input));
+%}
+%typemap(in) sipo::LogProbabilitiesFunction %{
+    $1 = sipo::binding::log_probabilities_function(reinterpret_cast<sipo::binding::Handle>($input));
 %}
 %typemap(in) const sipo::TokenFunction& (sipo::TokenFunction function) %{
     function = sipo::binding::token_function(reinterpret_cast<sipo::binding::Handle>($input));

@@ -46,16 +46,17 @@ struct Nothing<const NoResult> {
 %}
 
 /* Slices are read and filled where they are; results are copied into new slices. */
-%typemap(gotype) (const std::int32_t* ids, std::size_t count) "[]int32"
-%typemap(in) (const std::int32_t* ids, std::size_t count) %{
+%define %slice(TYPE, SIZE, GOTYPE)
+%typemap(gotype) (TYPE, std::size_t SIZE) "[]GOTYPE"
+%typemap(in) (TYPE, std::size_t SIZE) %{
     $1 = static_cast<$1_ltype>($input.array);
     $2 = static_cast<std::size_t>($input.len);
 %}
-%typemap(gotype) (float* logits, std::size_t capacity) "[]float32"
-%typemap(in) (float* logits, std::size_t capacity) %{
-    $1 = static_cast<$1_ltype>($input.array);
-    $2 = static_cast<std::size_t>($input.len);
-%}
+%enddef
+%slice(const std::int32_t* ids, count, int32)
+%slice(const float* biases, bias_count, float32)
+%slice(const unsigned char* bytes, length, byte)
+%slice(float* logits, capacity, float32)
 
 %define %slice_result(CTYPE, GOTYPE)
 %typemap(gotype) std::vector<CTYPE> "[]GOTYPE"
@@ -80,10 +81,16 @@ struct Nothing<const NoResult> {
 %slice_result(std::int32_t, int32)
 %slice_result(long long, int64)
 %slice_result(float, float32)
+%slice_result(double, float64)
+%slice_result(unsigned char, byte)
 
 /* Listeners come as cgo.Handle numbers; 0 is none. */
-%typemap(gotype) sipo::ProgressFunction, sipo::LogFunction, const sipo::TokenFunction& "uint64"
+%typemap(gotype) sipo::ProgressFunction, sipo::LogFunction, sipo::LogProbabilitiesFunction,
+                 const sipo::TokenFunction& "uint64"
 %typemap(in) sipo::ProgressFunction %{ $1 = sipo::binding::progress_function($input); %}
+%typemap(in) sipo::LogProbabilitiesFunction %{
+    $1 = sipo::binding::log_probabilities_function($input);
+%}
 %typemap(in) sipo::LogFunction %{ $1 = sipo::binding::log_function($input); %}
 %typemap(in) const sipo::TokenFunction& (sipo::TokenFunction function) %{
     function = sipo::binding::token_function($input);
@@ -98,6 +105,9 @@ extern "C" {
 int sipoGoProgress(std::uintptr_t listener, long long done, long long total, std::uintptr_t* thrown);
 int sipoGoToken(std::uintptr_t listener, std::int32_t token, char* text, std::size_t length,
                 std::uintptr_t* thrown);
+int sipoGoLogProbabilities(std::uintptr_t listener, std::int32_t token, float log_probability,
+                           std::int32_t* likeliest, float* log_probabilities, std::size_t count,
+                           std::uintptr_t* thrown);
 void sipoGoLog(std::uintptr_t listener, int level, char* line, std::size_t length,
                std::uintptr_t* thrown);
 void sipoGoRelease(std::uintptr_t object);
@@ -120,6 +130,14 @@ bool progress(Handle listener, long long done, long long total, Handle* thrown) 
 }
 bool token(Handle listener, std::int32_t token, const std::string& text, Handle* thrown) {
     return sipoGoToken(listener, token, const_cast<char*>(text.data()), text.size(), thrown) != 0;
+}
+bool log_probabilities(Handle listener, std::int32_t token, float log_probability,
+                       const std::vector<std::int32_t>& likeliest,
+                       const std::vector<float>& log_probabilities, Handle* thrown) {
+    return sipoGoLogProbabilities(listener, token, log_probability,
+                                  const_cast<std::int32_t*>(likeliest.data()),
+                                  const_cast<float*>(log_probabilities.data()), likeliest.size(),
+                                  thrown) != 0;
 }
 void log(Handle listener, int level, const std::string& line, Handle* thrown) {
     sipoGoLog(listener, level, const_cast<char*>(line.data()), line.size(), thrown);

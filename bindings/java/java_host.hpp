@@ -18,6 +18,7 @@ struct Upcalls {
     jclass owner = nullptr;
     jmethodID progress = nullptr;
     jmethodID token = nullptr;
+    jmethodID log_probabilities = nullptr;
     jmethodID log = nullptr;
     jmethodID error = nullptr;
 };
@@ -106,25 +107,35 @@ inline bool read_text(JNIEnv* env, jbyteArray bytes, std::string* text) try {
     return false;
 }
 
+// `region` is one of JNIEnv's functions that copy a part of an array.
+template <typename Array, typename JavaElement, typename Element>
+bool read_array(JNIEnv* env, Array array, void (JNIEnv::*region)(Array, jsize, jsize, JavaElement*),
+                std::vector<Element>* copy) try {
+    if (refuse_null(array)) return false;
+    const jsize size = env->GetArrayLength(array);
+    copy->resize(static_cast<std::size_t>(size));
+    if (size > 0) (env->*region)(array, 0, size, reinterpret_cast<JavaElement*>(copy->data()));
+    return true;
+} catch (...) {
+    fail_with_current_exception();
+    return false;
+}
+
 // From an int[] or a direct IntBuffer of which all is meant.
 inline bool read_ids(JNIEnv* env, jobject source, std::vector<std::int32_t>* copy,
-                     std::int32_t** ids, std::size_t* count) try {
+                     std::int32_t** ids, std::size_t* count) {
     if (refuse_null(source)) return false;
     if (void* const address = env->GetDirectBufferAddress(source)) {
         *ids = static_cast<std::int32_t*>(address);
         *count = static_cast<std::size_t>(env->GetDirectBufferCapacity(source));
         return true;
     }
-    const jintArray array = static_cast<jintArray>(source);
-    const jsize size = env->GetArrayLength(array);
-    copy->resize(static_cast<std::size_t>(size));
-    if (size > 0) env->GetIntArrayRegion(array, 0, size, copy->data());
+    if (!read_array(env, static_cast<jintArray>(source), &JNIEnv::GetIntArrayRegion, copy)) {
+        return false;
+    }
     *ids = copy->data();
     *count = copy->size();
     return true;
-} catch (...) {
-    fail_with_current_exception();
-    return false;
 }
 
 namespace host {
@@ -153,6 +164,27 @@ inline bool token(Handle listener, std::int32_t token, const std::string& text, 
     if (const jbyteArray bytes = new_bytes(env, text)) {
         goes_on = env->CallStaticBooleanMethod(
             upcalls().owner, upcalls().token, object_of(listener), static_cast<jint>(token), bytes);
+    }
+    *thrown = take_exception(env);
+    return goes_on != JNI_FALSE;
+}
+
+inline bool log_probabilities(Handle listener, std::int32_t token, float log_probability,
+                              const std::vector<std::int32_t>& likeliest,
+                              const std::vector<float>& log_probabilities, Handle* thrown) {
+    JNIEnv* const env = environment();
+    if (env == nullptr) return false;
+    const LocalFrame frame(env);
+    const jsize size = array_size(likeliest.size());
+    const jintArray ids = size < 0 ? nullptr : env->NewIntArray(size);
+    const jfloatArray values = ids == nullptr ? nullptr : env->NewFloatArray(size);
+    jboolean goes_on = JNI_FALSE;
+    if (values != nullptr) {
+        env->SetIntArrayRegion(ids, 0, size, likeliest.data());
+        env->SetFloatArrayRegion(values, 0, size, log_probabilities.data());
+        goes_on = env->CallStaticBooleanMethod(upcalls().owner, upcalls().log_probabilities,
+                                               object_of(listener), static_cast<jint>(token),
+                                               static_cast<jfloat>(log_probability), ids, values);
     }
     *thrown = take_exception(env);
     return goes_on != JNI_FALSE;
@@ -212,6 +244,8 @@ extern "C" JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM* vm, void*) {
     };
     found.progress = method("progress", "(Lsipo/ProgressListener;JJ)Z");
     found.token = method("token", "(Lsipo/TokenListener;I[B)Z");
+    found.log_probabilities =
+        method("logProbabilities", "(Lsipo/LogProbabilitiesListener;IF[I[F)Z");
     found.log = method("log", "(Lsipo/LogListener;I[B)V");
     found.error = method("error", "(I[B)Lsipo/SipoException;");
     return env->ExceptionCheck() ? JNI_ERR : JNI_VERSION_10;

@@ -34,6 +34,19 @@
 %typemap(in) (const std::int32_t* ids, std::size_t count) (std::vector<std::int32_t> copy) {
     if (!sipo::binding::read_ids(jenv, $input, &copy, &$1, &$2)) return $null;
 }
+%define %copied_array(TYPE, SIZE, JNIARRAY, JAVAARRAY, ELEMENT, NAME)
+%typemap(jni) (const TYPE, std::size_t SIZE) "JNIARRAY"
+%typemap(jtype) (const TYPE, std::size_t SIZE) "JAVAARRAY"
+%typemap(jstype) (const TYPE, std::size_t SIZE) "JAVAARRAY"
+%typemap(javain) (const TYPE, std::size_t SIZE) "$javainput"
+%typemap(in) (const TYPE, std::size_t SIZE) (std::vector<ELEMENT> copy) {
+    if (!sipo::binding::read_array(jenv, $input, &JNIEnv::Get##NAME##ArrayRegion, &copy)) return $null;
+    $1 = copy.data();
+    $2 = copy.size();
+}
+%enddef
+%copied_array(float* biases, bias_count, jfloatArray, float[], float, Float)
+%copied_array(unsigned char* bytes, length, jbyteArray, byte[], unsigned char, Byte)
 %typemap(jni) (float* logits, std::size_t capacity) "jobject"
 %typemap(jtype) (float* logits, std::size_t capacity) "java.nio.FloatBuffer"
 %typemap(jstype) (float* logits, std::size_t capacity) "java.nio.FloatBuffer"
@@ -60,6 +73,8 @@
 %array_result(std::int32_t, jint, jintArray, int, Int)
 %array_result(long long, jlong, jlongArray, long, Long)
 %array_result(float, jfloat, jfloatArray, float, Float)
+%array_result(double, jdouble, jdoubleArray, double, Double)
+%array_result(unsigned char, jbyte, jbyteArray, byte, Byte)
 
 %define %listener(TYPE, JAVATYPE)
 %typemap(jni) TYPE "jobject"
@@ -69,12 +84,16 @@
 %enddef
 %listener(sipo::ProgressFunction, ProgressListener)
 %listener(sipo::LogFunction, LogListener)
+%listener(sipo::LogProbabilitiesFunction, LogProbabilitiesListener)
 %listener(const sipo::TokenFunction&, TokenListener)
 %typemap(in) sipo::ProgressFunction %{
     $1 = sipo::binding::progress_function(sipo::binding::keep(jenv, $input));
 %}
 %typemap(in) sipo::LogFunction %{
     $1 = sipo::binding::log_function(sipo::binding::keep(jenv, $input));
+%}
+%typemap(in) sipo::LogProbabilitiesFunction %{
+    $1 = sipo::binding::log_probabilities_function(sipo::binding::keep(jenv, $input));
 %}
 %typemap(in) const sipo::TokenFunction& (sipo::TokenFunction function) %{
     function = sipo::binding::token_function(sipo::binding::keep(jenv, $input));

@@ -97,6 +97,74 @@ namespace Sipo
                 new Session(model, (int)Native.Model_vocab_size(model), options ?? new SessionOptions()));
         }
 
+        /// <summary>Threads and working memory that sessions share: 1 to 256 threads; 0 takes as many as the process
+        /// may use.</summary>
+        public Workers NewWorkers(int threads = 0)
+        {
+            return handle.Use(model => new Workers(Native.new_Workers(model, threads)));
+        }
+
+        /// <summary>A cache of prefixes of prompts.</summary>
+        /// <exception cref="SipoException">IoError when its directory cannot be made.</exception>
+        public Cache NewCache(CacheOptions options = null)
+        {
+            return handle.Use(model =>
+                (options ?? new CacheOptions()).Use(chosen => new Cache(Native.new_Cache(model, chosen))));
+        }
+
+        /// <summary>A scheduler of many generations.</summary>
+        /// <exception cref="SipoException">OutOfMemory when it would exceed its limit.</exception>
+        public Scheduler NewScheduler(SchedulerOptions options = null)
+        {
+            IntPtr address = handle.Acquire();
+            bool made = false;
+            try
+            {
+                return handle.Use(model => (options ?? new SchedulerOptions()).Use(model, chosen =>
+                {
+                    Scheduler scheduler = new Scheduler(handle, address, Native.new_Scheduler(chosen));
+                    made = true;
+                    return scheduler;
+                }));
+            }
+            finally
+            {
+                if (!made)
+                {
+                    handle.DangerousRelease();
+                }
+            }
+        }
+
+        /// <summary>The most bytes that a session of these options takes for prompts of up to
+        /// <paramref name="promptTokens"/>, 1 to 2^40.</summary>
+        public long SessionMemory(SessionOptions options, long promptTokens)
+        {
+            Session.RequireNotNull(options, nameof(options));
+            return handle.Use(model => options.Use(model, null, chosen =>
+                Native.SessionOptions_session_memory(chosen, promptTokens)));
+        }
+
+        /// <summary>Bytes that the weights of a .sipo file will take, from its header.</summary>
+        public static long Memory(string path)
+        {
+            Upcalls.EnsureRegistered();
+            return Utf8.Pass(path, nameof(path), file =>
+            {
+                // Mono's compiler fails on a reference to a parameter of a lambda that captures nothing.
+                Utf8 text = file;
+                return Native.model_memory(ref text);
+            });
+        }
+
+        /// <summary>The hash that a session has which has read these tokens.</summary>
+        public static long TokenHash(params int[] ids)
+        {
+            Session.RequireNotNull(ids, nameof(ids));
+            Upcalls.EnsureRegistered();
+            return Session.Pin(ids, Native.token_hash);
+        }
+
         /// <summary>Measures what LongMamba needs to know.</summary>
         /// <param name="ids">[sequences, length] tokens of ordinary text, 1 to 65536 sequences (ten are enough);
         /// what is left over is not used.</param>

@@ -17,6 +17,10 @@ namespace Sipo
         /// <summary>Where the model and its sessions write log lines.</summary>
         public LogListener Log { get; set; }
 
+        /// <summary>The most bytes of weights of a model that is opened, else OutOfMemory; 0 (the default) for no
+        /// limit.</summary>
+        public long? MemoryLimit { get; set; }
+
         /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
         internal T Use<T>(Func<IntPtr, T> use)
         {
@@ -31,6 +35,10 @@ namespace Sipo
                 if (Threads != null)
                 {
                     Native.ModelOptions_threads(options, Threads.Value);
+                }
+                if (MemoryLimit != null)
+                {
+                    Native.ModelOptions_memory_limit(options, MemoryLimit.Value);
                 }
                 Native.ModelOptions_progress(options, Upcalls.Listen(Progress));
                 Native.ModelOptions_log(options, Upcalls.Listen(Log));

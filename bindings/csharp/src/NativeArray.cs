@@ -14,8 +14,7 @@ namespace Sipo
 
         public static string Text(IntPtr block)
         {
-            byte[] bytes = Read<byte>(block, 1, Marshal.Copy);
-            return Encoding.UTF8.GetString(bytes);
+            return Encoding.UTF8.GetString(Bytes(block));
         }
 
         public static int[] Ints(IntPtr block) => Read<int>(block, 4, Marshal.Copy);
@@ -23,6 +22,10 @@ namespace Sipo
         public static long[] Longs(IntPtr block) => Read<long>(block, 8, Marshal.Copy);
 
         public static float[] Floats(IntPtr block) => Read<float>(block, 4, Marshal.Copy);
+
+        public static double[] Doubles(IntPtr block) => Read<double>(block, 8, Marshal.Copy);
+
+        public static byte[] Bytes(IntPtr block) => Read<byte>(block, 1, Marshal.Copy);
 
         private static T[] Read<T>(IntPtr block, long elementSize, Action<IntPtr, T[], int, int> copy)
         {

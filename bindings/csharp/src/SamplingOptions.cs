@@ -1,8 +1,10 @@
 using System;
+using System.Collections.Generic;
+using System.Linq;
 
 namespace Sipo
 {
-    /// <summary>Options of the generating methods of <see cref="Session"/>; what is null has its default: greedy,
+    /// <summary>Options of the generating methods of <see cref="Session"/> and of <see cref="Scheduler.Submit"/>; what is null has its default: greedy,
     /// stopping at the end of text.</summary>
     public sealed class SamplingOptions
     {
@@ -31,8 +33,30 @@ namespace Sipo
         /// <summary>Go on past the end of text; default false.</summary>
         public bool? IgnoreEndOfText { get; set; }
 
+        /// <summary>Go on where the session's last generation stopped, not from the seed; default false.</summary>
+        public bool? Resume { get; set; }
+
+        /// <summary>Texts that end a generation, wherever tokens begin and end: 1 to 65536 bytes of UTF-8 each, 256 of
+        /// them at most. The text that stopped it is not reported.</summary>
+        public IReadOnlyList<string> Stop { get; set; }
+
+        /// <summary>Added to the logits of these tokens; minus infinity rules a token out.</summary>
+        public IReadOnlyDictionary<int, float> LogitBias { get; set; }
+
+        /// <summary>Gets the log probability of each token and of the <see cref="Likeliest"/> of its place.</summary>
+        public LogProbabilitiesListener LogProbabilities { get; set; }
+
+        /// <summary>How many tokens <see cref="LogProbabilities"/> compares: 0 (the default) to 1024.</summary>
+        public int Likeliest { get; set; }
+
         /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
         internal T Use<T>(Func<IntPtr, T> use)
+        {
+            return Use(LogProbabilities, use);
+        }
+
+        /// <summary>The same with another listener.</summary>
+        internal T Use<T>(LogProbabilitiesListener listener, Func<IntPtr, T> use)
         {
             Upcalls.EnsureRegistered();
             IntPtr options = Native.new_SamplingOptions();
@@ -66,12 +90,40 @@ namespace Sipo
                 {
                     Native.SamplingOptions_ignore_end_of_text(options, IgnoreEndOfText.Value);
                 }
+                if (Resume != null)
+                {
+                    Native.SamplingOptions_resume(options, Resume.Value);
+                }
+                foreach (string stop in Stop ?? new string[0])
+                {
+                    Utf8.Pass(stop, nameof(Stop), text => Native.SamplingOptions_stop(options, ref text));
+                }
+                if (LogitBias != null)
+                {
+                    SetLogitBias(options);
+                }
+                if (listener != null)
+                {
+                    Native.SamplingOptions_log_probabilities(options, Likeliest, Upcalls.Listen(listener));
+                }
                 return use(options);
             }
             finally
             {
                 Native.delete_SamplingOptions(options);
             }
+        }
+
+        private unsafe void SetLogitBias(IntPtr options)
+        {
+            float[] biases = LogitBias.Values.ToArray();
+            Session.Pin(LogitBias.Keys.ToArray(), (ids, count) =>
+            {
+                fixed (float* first = biases)
+                {
+                    Native.SamplingOptions_logit_biases(options, ids, count, (IntPtr)first, count);
+                }
+            });
         }
     }
 }

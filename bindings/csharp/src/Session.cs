@@ -12,8 +12,12 @@ namespace Sipo
     /// callback must not use the session it is called from, except for those two.</summary>
     public sealed class Session : IDisposable
     {
-        /// <summary>What long calls ask now and then. It does not know its session, which may be
-        /// collected.</summary>
+        /// <summary>Of the call that this thread is in.</summary>
+        [ThreadStatic]
+        private static CancellationToken running;
+
+        /// <summary>What long calls ask now and then. A session shares it with its forks, and it knows none of
+        /// them.</summary>
         private sealed class Hook
         {
             private readonly ProgressListener listener;
@@ -23,24 +27,26 @@ namespace Sipo
                 this.listener = listener;
             }
 
-            public CancellationToken Cancellation { get; set; }
-
             public bool OnProgress(long done, long total)
             {
-                return !Cancellation.IsCancellationRequested && (listener == null || listener(done, total));
+                return !running.IsCancellationRequested && (listener == null || listener(done, total));
             }
         }
 
         private readonly NativeHandle handle;
-        private readonly Hook hook;
         private readonly int vocabSize;
 
         internal Session(IntPtr model, int vocabSize, SessionOptions options)
         {
             this.vocabSize = vocabSize;
-            hook = new Hook(options.Progress);
-            handle = options.Use(model, hook.OnProgress, chosen =>
+            handle = options.Use(model, new Hook(options.Progress).OnProgress, chosen =>
                 new NativeHandle(nameof(Session), Native.new_Session(chosen), Native.delete_Session));
+        }
+
+        private Session(IntPtr address, int vocabSize)
+        {
+            this.vocabSize = vocabSize;
+            handle = new NativeHandle(nameof(Session), address, Native.delete_Session);
         }
 
         /// <summary>Reads a prompt after what was read before. The context method acts here. If it fails or is
@@ -63,6 +69,19 @@ namespace Sipo
                 Native.Session_prefill(session, data, count);
                 return true;
             });
+        }
+
+        /// <summary>Prefill with the help of a cache of the same model; <see cref="SessionStatistics.ReusedTokens"/>
+        /// tells what it had. A session that has read tokens before neither asks nor fills it.</summary>
+        public void PrefillCached(Cache cache, ReadOnlySpan<int> ids,
+            CancellationToken cancellation = default(CancellationToken))
+        {
+            RequireNotNull(cache, nameof(cache));
+            Run(ids, cancellation, (session, data, count) => cache.Handle.Use(kept =>
+            {
+                Native.Session_prefill_cached(session, kept, data, count);
+                return true;
+            }));
         }
 
         /// <summary>Prefill in the thread pool.</summary>
@@ -183,7 +202,7 @@ namespace Sipo
             bool stopped = false;
             TokenListener counting = token =>
             {
-                ++got;
+                got += token.Id < 0 ? 0 : 1;
                 stopped = !listener(token);
                 return !stopped && !cancellation.IsCancellationRequested;
             };
@@ -232,6 +251,113 @@ namespace Sipo
             NativeHandle.Size(maxTokens, nameof(maxTokens));
             return new TokenReader(this, maxTokens, options, cancellation);
         }
+
+        /// <summary>Reads the text that follows best, each taken as a whole.</summary>
+        /// <param name="texts">1 to 4096 of a token or more.</param>
+        /// <exception cref="SipoException">InvalidState before the first token, Cancelled.</exception>
+        public Choice Choose(IReadOnlyList<string> texts)
+        {
+            RequireNotNull(texts, nameof(texts));
+            IntPtr choice = Native.new_Choice();
+            try
+            {
+                foreach (string text in texts)
+                {
+                    Utf8.Pass(text, nameof(texts), bytes =>
+                    {
+                        Native.Choice_add(choice, ref bytes);
+                        return true;
+                    });
+                }
+                int index = (int)handle.Use(session => Native.Choice_make(choice, session));
+                return new Choice(index, NativeArray.Floats(Native.Choice_log_probabilities(choice)));
+            }
+            finally
+            {
+                Native.delete_Choice(choice);
+            }
+        }
+
+        /// <summary>A session that stands where this one stands and goes its own way. The two share
+        /// threads.</summary>
+        public Session Fork() => handle.Use(session => new Session(Native.Session_fork(session), vocabSize));
+
+        private delegate void TextCall(IntPtr session, ref Utf8 text);
+
+        private void PassText(string text, string name, TextCall call)
+        {
+            Utf8.Pass(text, name, bytes => handle.Use(session =>
+            {
+                call(session, ref bytes);
+                return true;
+            }));
+        }
+
+        /// <summary>Keeps where the session stands under a name of 1 to 255 bytes, in memory.</summary>
+        public void Checkpoint(string name)
+        {
+            PassText(name, nameof(name), Native.Session_checkpoint);
+        }
+
+        /// <summary>Back to that checkpoint, which stays.</summary>
+        /// <exception cref="SipoException">NotFound names the ones there are.</exception>
+        public void Rewind(string name)
+        {
+            PassText(name, nameof(name), Native.Session_rewind);
+        }
+
+        /// <summary>Forgets that checkpoint.</summary>
+        public void DropCheckpoint(string name)
+        {
+            PassText(name, nameof(name), Native.Session_drop_checkpoint);
+        }
+
+        /// <summary>Saves the session to a file, which appears complete or not at all.</summary>
+        /// <exception cref="SipoException">IoError.</exception>
+        public void Save(string path, SnapshotOptions options = null)
+        {
+            (options ?? new SnapshotOptions()).Use(chosen =>
+            {
+                PassText(path, nameof(path), (IntPtr session, ref Utf8 file) =>
+                    Native.Session_save(session, ref file, chosen));
+                return true;
+            });
+        }
+
+        /// <summary>Goes on where the session of a snapshot stood: one of the same model, context method and options.
+        /// If it is refused, the session is as it was.</summary>
+        /// <exception cref="SipoException">InvalidArgument for another model or other options, CorruptFile, Unsupported
+        /// (a newer format), NotFound, IoError.</exception>
+        public void Load(string path)
+        {
+            PassText(path, nameof(path), Native.Session_load);
+        }
+
+        /// <summary>Saves to memory.</summary>
+        public byte[] SaveMemory(SnapshotOptions options = null)
+        {
+            return (options ?? new SnapshotOptions()).Use(chosen => handle.Use(session =>
+                NativeArray.Bytes(Native.Session_save_memory(session, chosen))));
+        }
+
+        /// <summary>As <see cref="Load"/>, from memory.</summary>
+        public unsafe void LoadMemory(ReadOnlySpan<byte> snapshot)
+        {
+            byte none;
+            fixed (byte* first = &MemoryMarshal.GetReference(snapshot))
+            {
+                IntPtr data = snapshot.Length > 0 ? (IntPtr)first : (IntPtr)(&none);
+                UIntPtr length = (UIntPtr)(uint)snapshot.Length;
+                handle.Use(session => { Native.Session_load_memory(session, data, length); });
+            }
+        }
+
+        /// <summary>Facts about the last prompt and the last generation.</summary>
+        public SessionStatistics Statistics =>
+            handle.Use(session => new SessionStatistics(NativeArray.Doubles(Native.Session_statistics(session))));
+
+        /// <summary>A hash of all tokens read so far, as <see cref="Model.TokenHash"/> gives.</summary>
+        public long TokenHash => handle.Use(Native.Session_token_hash);
 
         /// <summary>Tokens read so far.</summary>
         public long Position => handle.Use(Native.Session_position);
@@ -283,10 +409,11 @@ namespace Sipo
             {
                 IntPtr data = (IntPtr)first;
                 UIntPtr count = (UIntPtr)(uint)ids.Length;
+                CancellationToken outer = running;
                 try
                 {
                     // The hook sees a cancel that comes before the native call, where Cancel has no effect.
-                    hook.Cancellation = cancellation;
+                    running = cancellation;
                     using (cancellation.Register(CancelIfOpen))
                     {
                         return handle.Use(session => call(session, data, count));
@@ -298,7 +425,7 @@ namespace Sipo
                 }
                 finally
                 {
-                    hook.Cancellation = CancellationToken.None;
+                    running = outer;
                 }
             }
         }

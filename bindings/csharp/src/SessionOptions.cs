@@ -51,6 +51,13 @@ namespace Sipo
         /// process may use. The results do not depend on it.</summary>
         public int? Threads { get; set; }
 
+        /// <summary>Threads and working memory that are shared, instead of threads of the session's own.</summary>
+        public Workers Workers { get; set; }
+
+        /// <summary>The most bytes that a session may take, as <see cref="Model.SessionMemory"/> counts, else OutOfMemory
+        /// before anything is allocated; 0 (the default) for no limit.</summary>
+        public long? MemoryLimit { get; set; }
+
         /// <summary>Tokens of the prompt that go through the model together, 1 to 65536; default 1024. The results do
         /// not depend on it.</summary>
         public long? ChunkTokens { get; set; }
@@ -109,6 +116,11 @@ namespace Sipo
                 if (Threads != null)
                 {
                     Native.SessionOptions_threads(options, Threads.Value);
+                }
+                Workers?.Handle.Use(workers => { Native.SessionOptions_workers(options, workers); });
+                if (MemoryLimit != null)
+                {
+                    Native.SessionOptions_memory_limit(options, MemoryLimit.Value);
                 }
                 if (ChunkTokens != null)
                 {

@@ -11,6 +11,10 @@ namespace Sipo
         InvalidState = 120,
         /// <summary>A span is too small.</summary>
         BufferTooSmall = 130,
+        /// <summary>The queue of a scheduler is full: try again later.</summary>
+        Busy = 140,
+        /// <summary>Nothing came within the time that was given.</summary>
+        TimedOut = 150,
         /// <summary>No such file, calibration profile or token.</summary>
         NotFound = 200,
         /// <summary>The file system refused.</summary>

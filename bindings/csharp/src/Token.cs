@@ -9,7 +9,8 @@ namespace Sipo
             Text = text;
         }
 
-        /// <summary>Its id.</summary>
+        /// <summary>Its id; -1 after the last token, for text that was held back because a stop sequence might have
+        /// begun.</summary>
         public int Id { get; }
 
         /// <summary>What the token completes: whole code points, possibly none.</summary>

@@ -16,6 +16,10 @@ namespace Sipo
         private delegate int TokenCall(IntPtr listener, int token, IntPtr text, UIntPtr length, ref IntPtr thrown);
 
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+        private delegate int LogProbabilitiesCall(IntPtr listener, int token, float logProbability, IntPtr likeliest,
+            IntPtr logProbabilities, UIntPtr count, ref IntPtr thrown);
+
+        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
         private delegate void LogCall(IntPtr listener, int level, IntPtr line, UIntPtr length, ref IntPtr thrown);
 
         [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
@@ -29,6 +33,7 @@ namespace Sipo
         {
             public ProgressCall Progress;
             public TokenCall Token;
+            public LogProbabilitiesCall LogProbabilities;
             public LogCall Log;
             public HandleCall Release;
             public FailCall Fail;
@@ -43,6 +48,7 @@ namespace Sipo
         {
             Progress = OnProgress,
             Token = OnToken,
+            LogProbabilities = OnLogProbabilities,
             Log = OnLog,
             Release = Release,
             Fail = OnFail,
@@ -104,6 +110,25 @@ namespace Sipo
             try
             {
                 return Target<TokenListener>(listener)(new Token(token, Text(text, length))) ? 1 : 0;
+            }
+            catch (Exception e)
+            {
+                thrown = Listen(e);
+                return 0;
+            }
+        }
+
+        private static unsafe int OnLogProbabilities(IntPtr listener, int token, float logProbability, IntPtr likeliest,
+            IntPtr logProbabilities, UIntPtr count, ref IntPtr thrown)
+        {
+            try
+            {
+                TokenProbability[] list = new TokenProbability[checked((int)count)];
+                for (int i = 0; i < list.Length; ++i)
+                {
+                    list[i] = new TokenProbability(((int*)likeliest)[i], ((float*)logProbabilities)[i]);
+                }
+                return Target<LogProbabilitiesListener>(listener)(new TokenProbability(token, logProbability), list) ? 1 : 0;
             }
             catch (Exception e)
             {

@@ -1,6 +1,8 @@
 using System;
 using System.IO;
 using System.Linq;
+using System.Threading;
+using System.Threading.Tasks;
 using NUnit.Framework;
 
 namespace Sipo.Tests
@@ -34,6 +36,20 @@ namespace Sipo.Tests
             Session session = model.NewSession(options);
             session.Prefill(model.Tokenize("The old man looked at the sea and"));
             return session;
+        }
+
+        /// <summary>Works on so many numbers in eight threads.</summary>
+        public static void InEightThreads(int count, Action<int> work)
+        {
+            int next = -1;
+            Task[] threads = Enumerable.Range(0, 8).Select(thread => Task.Factory.StartNew(() =>
+            {
+                for (int i = Interlocked.Increment(ref next); i < count; i = Interlocked.Increment(ref next))
+                {
+                    work(i);
+                }
+            }, TaskCreationOptions.LongRunning)).ToArray();
+            Task.WaitAll(threads);
         }
 
         /// <summary>The call fails with this status and a message.</summary>

@@ -766,12 +766,14 @@ public:
         return *this;
     }
     /* Adds biases[i] to the logit of ids[i]; minus infinity rules a token out. Since 0.1. */
+    SamplingOptions& logit_bias(const std::int32_t* ids, const float* biases, std::size_t count) {
+        detail::check(sipo_sampling_options_set_logit_bias(get(), ids, biases, count));
+        return *this;
+    }
     SamplingOptions& logit_bias(const std::vector<std::int32_t>& ids,
                                 const std::vector<float>& biases) {
         const bool same_length = ids.size() == biases.size();
-        detail::check(sipo_sampling_options_set_logit_bias(
-            get(), ids.data(), same_length ? biases.data() : nullptr, ids.size()));
-        return *this;
+        return logit_bias(ids.data(), same_length ? biases.data() : nullptr, ids.size());
     }
     /* Reports the log probability of each token and of the `likeliest` (0 to 1024) of its place; an
      * empty function for none. Since 0.1. */
@@ -978,18 +980,22 @@ public:
         prefill_cached(cache, ids.data(), ids.size());
     }
 
-    /* Reads the text that follows best, each taken as a whole, and returns its number. Errors:
-     * SIPO_INVALID_STATE before the first token, SIPO_CANCELLED. Since 0.1. */
-    std::size_t choose(const std::vector<std::string>& texts) {
+    /* Reads the text that follows best, each taken as a whole, and returns its number;
+     * `log_probabilities` gets that of each, in nats. Errors: SIPO_INVALID_STATE before the first
+     * token, SIPO_CANCELLED. Since 0.1. */
+    std::size_t choose(const std::vector<std::string>& texts,
+                       std::vector<float>* log_probabilities = nullptr) {
         std::vector<const char*> starts;
         std::vector<std::size_t> lengths;
         for (const std::string& text : texts) {
             starts.push_back(text.data());
             lengths.push_back(text.size());
         }
+        std::vector<float> values(texts.size());
         std::size_t chosen = 0;
         detail::check(sipo_session_choose(get(), starts.data(), lengths.data(), texts.size(),
-                                          nullptr, &chosen));
+                                          values.data(), &chosen));
+        if (log_probabilities != nullptr) log_probabilities->swap(values);
         return chosen;
     }
 
@@ -1047,8 +1053,11 @@ public:
         const unsigned char* const first = static_cast<const unsigned char*>(bytes);
         return std::vector<unsigned char>(first, first + length);
     }
+    void load_memory(const unsigned char* bytes, std::size_t length) {
+        detail::check(sipo_session_load_memory(get(), bytes, length));
+    }
     void load_memory(const std::vector<unsigned char>& bytes) {
-        detail::check(sipo_session_load_memory(get(), bytes.data(), bytes.size()));
+        load_memory(bytes.data(), bytes.size());
     }
 
     /* Back to position 0. Since 0.1. */
@@ -1107,10 +1116,13 @@ inline long long model_memory(const std::string& path) {
 }
 
 /* The hash that a session has which has read these tokens. Since 0.1. */
-inline long long token_hash(const std::vector<std::int32_t>& ids) {
+inline long long token_hash(const std::int32_t* ids, std::size_t count) {
     std::uint64_t hash = 0;
-    detail::check(sipo_token_hash(ids.data(), ids.size(), &hash));
+    detail::check(sipo_token_hash(ids, count, &hash));
     return static_cast<long long>(hash);
+}
+inline long long token_hash(const std::vector<std::int32_t>& ids) {
+    return token_hash(ids.data(), ids.size());
 }
 
 /* Options of a Scheduler. Defaults: all processors, 64 sessions, a queue of 1024, a budget of 128
@@ -1222,11 +1234,15 @@ public:
     }
     /* Errors: SIPO_BUSY when the queue is full, SIPO_OUT_OF_RANGE. Since 0.1. */
     Request submit(const SessionOptions& session, const SamplingOptions& sampling,
-                   const std::vector<std::int32_t>& ids, std::size_t max_tokens) {
+                   const std::int32_t* ids, std::size_t count, std::size_t max_tokens) {
         sipo_request* request = nullptr;
-        detail::check(sipo_scheduler_submit(get(), session.get(), sampling.get(), ids.data(),
-                                            ids.size(), max_tokens, &request));
+        detail::check(sipo_scheduler_submit(get(), session.get(), sampling.get(), ids, count,
+                                            max_tokens, &request));
         return Request(request, session.progress_, sampling.log_probabilities_);
+    }
+    Request submit(const SessionOptions& session, const SamplingOptions& sampling,
+                   const std::vector<std::int32_t>& ids, std::size_t max_tokens) {
+        return submit(session, sampling, ids.data(), ids.size(), max_tokens);
     }
     /* One of SIPO_SCHEDULER_*. Since 0.1. */
     double statistic(int id) const {

@@ -15,6 +15,8 @@ type (
 	ProgressFunc func(done, total int64) bool
 	TokenFunc    func(token int32, text string) bool
 	LogFunc      func(level int, line string)
+	// LogProbabilitiesFunc keeps no slice.
+	LogProbabilitiesFunc func(token int32, logProbability float32, likeliest []int32, logProbabilities []float32) bool
 )
 
 // Failure is what the library says about a call.
@@ -44,6 +46,14 @@ func Tokens(f TokenFunc) uint64 {
 
 // Log returns the number of a listener, 0 if it is nil.
 func Log(f LogFunc) uint64 {
+	if f == nil {
+		return 0
+	}
+	return listener(f)
+}
+
+// LogProbabilities returns the number of a listener, 0 if it is nil.
+func LogProbabilities(f LogProbabilitiesFunc) uint64 {
 	if f == nil {
 		return 0
 	}
@@ -95,6 +105,16 @@ func sipoGoToken(listener C.uintptr_t, token C.int32_t, text *C.char, length C.s
 	defer remember(thrown)
 	piece := string(unsafe.Slice((*byte)(unsafe.Pointer(text)), int(length)))
 	return toInt(cgo.Handle(listener).Value().(TokenFunc)(int32(token), piece))
+}
+
+//export sipoGoLogProbabilities
+func sipoGoLogProbabilities(listener C.uintptr_t, token C.int32_t, logProbability C.float, likeliest *C.int32_t,
+	logProbabilities *C.float, count C.size_t, thrown *C.uintptr_t) (goesOn C.int) {
+	defer remember(thrown)
+	ids := unsafe.Slice((*int32)(unsafe.Pointer(likeliest)), int(count))
+	values := unsafe.Slice((*float32)(unsafe.Pointer(logProbabilities)), int(count))
+	f := cgo.Handle(listener).Value().(LogProbabilitiesFunc)
+	return toInt(f(int32(token), float32(logProbability), ids, values))
 }
 
 //export sipoGoLog

@@ -108,7 +108,96 @@ public final class Model implements AutoCloseable {
      */
     public Session newSession(SessionOptions options) {
         Objects.requireNonNull(options, "options");
-        return handle.use((long model) -> new Session(model, (int) Native.Model_vocab_size(model), options));
+        return handle.use((long model) -> Session.create(model, options));
+    }
+
+    /** Workers with as many threads as the process may use. */
+    public Workers newWorkers() {
+        return newWorkers(0);
+    }
+
+    /** Threads and working memory that sessions share: 1 to 256 threads; 0 takes as many as the process may use. */
+    public Workers newWorkers(int threads) {
+        return handle.use((long model) -> new Workers(Native.new_Workers(model, threads)));
+    }
+
+    /** A prefix cache with default options. */
+    public Cache newCache() {
+        return newCache(new CacheOptions());
+    }
+
+    /**
+     * A cache of prefixes of prompts.
+     *
+     * @throws SipoException IO_ERROR when its directory cannot be made
+     */
+    public Cache newCache(CacheOptions options) {
+        Objects.requireNonNull(options, "options");
+        return handle.use(
+                (long model) -> {
+                    long chosen = options.create();
+                    try {
+                        return new Cache(Native.new_Cache(model, chosen));
+                    } finally {
+                        Native.delete_CacheOptions(chosen);
+                    }
+                });
+    }
+
+    /** A scheduler with default options. */
+    public Scheduler newScheduler() {
+        return newScheduler(new SchedulerOptions());
+    }
+
+    /**
+     * A scheduler of many generations.
+     *
+     * @throws SipoException OUT_OF_MEMORY when it would exceed its limit
+     */
+    public Scheduler newScheduler(SchedulerOptions options) {
+        Objects.requireNonNull(options, "options");
+        long model = handle.acquire();
+        boolean made = false;
+        try {
+            long chosen = options.create(model);
+            try {
+                Scheduler scheduler = new Scheduler(handle, model, Native.new_Scheduler(chosen));
+                made = true;
+                return scheduler;
+            } finally {
+                Native.delete_SchedulerOptions(chosen);
+            }
+        } finally {
+            if (!made) {
+                handle.release();
+            }
+        }
+    }
+
+    /**
+     * The most bytes that a session of these options takes for prompts of up to {@code promptTokens}, 1 to 2^40.
+     */
+    public long sessionMemory(SessionOptions options, long promptTokens) {
+        return handle.use(
+                (long model) ->
+                        options.use(
+                                model,
+                                null,
+                                (long chosen) -> Native.SessionOptions_session_memory(chosen, promptTokens)));
+    }
+
+    /** Bytes that the weights of a .sipo file will take, from its header. */
+    public static long memory(Path path) {
+        byte[] file = Library.utf8(path.toString());
+        Library.ensureLoaded();
+        return Native.model_memory(file);
+    }
+
+    /** The hash that a session has which has read these tokens. */
+    public static long tokenHash(int... ids) {
+        Objects.requireNonNull(ids, "ids");
+        Library.ensureLoaded();
+        return Native.token_hash(ids);
     }
 
     /** Calibrates with default options. */

@@ -8,6 +8,7 @@ public final class ModelOptions {
     private Integer threads;
     private ProgressListener progress;
     private LogListener log;
+    private Long memoryLimit;
 
     /** Where the model computes: "auto" or "cpu". */
     public ModelOptions backend(String backend) {
@@ -33,6 +34,12 @@ public final class ModelOptions {
         return this;
     }
 
+    /** The most bytes of weights of a model that is opened, else OUT_OF_MEMORY; 0 for no limit. */
+    public ModelOptions memoryLimit(long bytes) {
+        memoryLimit = bytes;
+        return this;
+    }
+
     /** A native copy, for delete_ModelOptions. */
     long create() {
         long options = Native.new_ModelOptions();
@@ -45,6 +52,9 @@ public final class ModelOptions {
             }
             if (progress != null) {
                 Native.ModelOptions_progress(options, progress);
+            }
+            if (memoryLimit != null) {
+                Native.ModelOptions_memory_limit(options, memoryLimit);
             }
             if (log != null) {
                 Native.ModelOptions_log(options, log);

@@ -1,7 +1,11 @@
 package sipo;
 
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
 /**
- * Options of {@link Session#generate}. Default: greedy, stopping at the end of text.
+ * Options of {@link Session#generate} and {@link Scheduler#submit}. Default: greedy, stopping at the end of text.
  */
 public final class SamplingOptions {
     private Double temperature;
@@ -12,6 +16,11 @@ public final class SamplingOptions {
     private long repetitionWindow;
     private Long seed;
     private Boolean ignoreEndOfText;
+    private Boolean resume;
+    private final List<String> stops = new ArrayList<>();
+    private Map<Integer, Float> logitBias = Map.of();
+    private int likeliest;
+    private LogProbabilitiesListener logProbabilities;
 
     /** 0 (greedy, the default) to 100. */
     public SamplingOptions temperature(double temperature) {
@@ -57,8 +66,48 @@ public final class SamplingOptions {
         return this;
     }
 
+    /** Go on where the session's last generation stopped, not from the seed. Default false. */
+    public SamplingOptions resume(boolean resume) {
+        this.resume = resume;
+        return this;
+    }
+
+    /**
+     * More texts that end a generation, wherever tokens begin and end: 1 to 65536 bytes of UTF-8 each, 256 of them at
+     * most. The text that stopped it is not reported.
+     */
+    public SamplingOptions stop(String... texts) {
+        stops.addAll(List.of(texts));
+        return this;
+    }
+
+    /** Added to the logits of these tokens; minus infinity rules a token out. In place of earlier ones. */
+    public SamplingOptions logitBias(Map<Integer, Float> biases) {
+        logitBias = Map.copyOf(biases);
+        return this;
+    }
+
+    /**
+     * Reports the log probability of each token and of the {@code likeliest} (0 to 1024) of its place; a null listener
+     * for none.
+     */
+    public SamplingOptions logProbabilities(int likeliest, LogProbabilitiesListener listener) {
+        this.likeliest = likeliest;
+        logProbabilities = listener;
+        return this;
+    }
+
     /** A native copy, for delete_SamplingOptions. */
     long create() {
+        return create(logProbabilities);
+    }
+
+    /** The same, whose listener is guarded. */
+    long create(Thrown thrown) {
+        return create(logProbabilities == null ? null : thrown.guardProbabilities(logProbabilities));
+    }
+
+    private long create(LogProbabilitiesListener listener) {
         long options = Native.new_SamplingOptions();
         try {
             if (temperature != null) {
@@ -82,10 +131,33 @@ public final class SamplingOptions {
             if (ignoreEndOfText != null) {
                 Native.SamplingOptions_ignore_end_of_text(options, ignoreEndOfText);
             }
+            if (resume != null) {
+                Native.SamplingOptions_resume(options, resume);
+            }
+            for (String stop : stops) {
+                Native.SamplingOptions_stop(options, Library.utf8(stop));
+            }
+            if (!logitBias.isEmpty()) {
+                setLogitBias(options);
+            }
+            if (listener != null) {
+                Native.SamplingOptions_log_probabilities(options, likeliest, listener);
+            }
             return options;
         } catch (Throwable e) {
             Native.delete_SamplingOptions(options);
             throw e;
         }
+    }
+
+    private void setLogitBias(long options) {
+        int[] ids = new int[logitBias.size()];
+        float[] biases = new float[ids.length];
+        int next = 0;
+        for (Map.Entry<Integer, Float> bias : logitBias.entrySet()) {
+            ids[next] = bias.getKey();
+            biases[next++] = bias.getValue();
+        }
+        Native.SamplingOptions_logit_biases(options, ids, biases);
     }
 }

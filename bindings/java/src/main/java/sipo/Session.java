@@ -4,10 +4,12 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.function.LongFunction;
 import java.util.stream.Stream;
 
 /**
@@ -16,10 +18,17 @@ import java.util.stream.Stream;
  * not use the session it is called from, except for those two.
  */
 public final class Session implements AutoCloseable {
-    /** What long calls ask now and then. It does not know its session, which may be collected. */
+    /** Whether the call that runs is to end, also when that was asked before its native part began. */
+    private static final class Cancellation {
+        volatile boolean wanted;
+    }
+
+    /** Of the call that this thread is in. */
+    private static final ThreadLocal<Cancellation> RUNNING = new ThreadLocal<>();
+
+    /** What long calls ask now and then. A session shares it with its forks, and it knows none of them. */
     private static final class Hook implements ProgressListener {
         private final ProgressListener listener;
-        volatile boolean cancelled;
 
         Hook(ProgressListener listener) {
             this.listener = listener;
@@ -27,23 +36,24 @@ public final class Session implements AutoCloseable {
 
         @Override
         public boolean onProgress(long done, long total) {
-            return !cancelled && (listener == null || listener.onProgress(done, total));
+            Cancellation running = RUNNING.get();
+            return (running == null || !running.wanted) && (listener == null || listener.onProgress(done, total));
         }
     }
 
     private final NativeHandle handle;
-    private final Hook hook;
     private final int vocabSize;
+    private final Cancellation cancellation = new Cancellation();
 
-    Session(long model, int vocabSize, SessionOptions options) {
+    private Session(long address, int vocabSize) {
         this.vocabSize = vocabSize;
-        hook = new Hook(options.progress());
-        long chosen = options.create(model, hook);
-        try {
-            handle = NativeHandle.of(this, "session", Native.new_Session(chosen), Native::delete_Session);
-        } finally {
-            Native.delete_SessionOptions(chosen);
-        }
+        handle = NativeHandle.of(this, "session", address, Native::delete_Session);
+    }
+
+    static Session create(long model, SessionOptions options) {
+        int vocabSize = (int) Native.Model_vocab_size(model);
+        Hook hook = new Hook(options.progress());
+        return options.use(model, hook, (long chosen) -> new Session(Native.new_Session(chosen), vocabSize));
     }
 
     /**
@@ -62,6 +72,17 @@ public final class Session implements AutoCloseable {
     public void prefill(IntBuffer ids) {
         Object tokens = direct(ids) ? ids.slice() : copy(ids);
         handle.run((long session) -> Native.Session_prefill(session, tokens));
+    }
+
+    /**
+     * As {@link #prefill}, with the help of a cache of the same model; {@link SessionStatistics#reusedTokens} tells what
+     * it had. A session that has read tokens before neither asks nor fills it.
+     */
+    public void prefillCached(Cache cache, int... ids) {
+        Objects.requireNonNull(ids, "ids");
+        cache.handle.run(
+                (long kept) ->
+                        handle.run((long session) -> Native.Session_prefill_cached(session, kept, ids)));
     }
 
     private static boolean direct(IntBuffer ids) {
@@ -185,9 +206,9 @@ public final class Session implements AutoCloseable {
         boolean[] stopped = {false};
         TokenListener counting =
                 (token, text) -> {
-                    ++got[0];
+                    got[0] += token < 0 ? 0 : 1;
                     stopped[0] = !listener.onToken(token, text);
-                    return !stopped[0] && !hook.cancelled;
+                    return !stopped[0] && !cancellation.wanted;
                 };
         try {
             handle.run((long session) -> Native.Session_generate(session, maxTokens, counting, sampling));
@@ -265,21 +286,138 @@ public final class Session implements AutoCloseable {
 
     /** Runs work that {@link #cancelForGood} ends, also when it comes before the native call. */
     private <T> T call(Work<T> work) {
-        hook.cancelled = false;
+        cancellation.wanted = false;
+        RUNNING.set(cancellation);
         try {
             return work.run();
         } finally {
-            hook.cancelled = false;
+            RUNNING.remove();
+            cancellation.wanted = false;
         }
     }
 
     private void cancelForGood() {
-        hook.cancelled = true;
+        cancellation.wanted = true;
         try {
             cancel();
         } catch (IllegalStateException closed) {
             // Then it is cancelled anyway.
         }
+    }
+
+    /**
+     * Reads the text that follows best, each taken as a whole.
+     *
+     * @param texts 1 to 4096 of a token or more
+     * @throws SipoException INVALID_STATE before the first token, CANCELLED
+     */
+    public Choice choose(List<String> texts) {
+        long choice = Native.new_Choice();
+        try {
+            for (String text : texts) {
+                Native.Choice_add(choice, Library.utf8(text));
+            }
+            int index = handle.use((long session) -> (int) Native.Choice_make(choice, session));
+            return new Choice(index, Native.Choice_log_probabilities(choice));
+        } finally {
+            Native.delete_Choice(choice);
+        }
+    }
+
+    /** A session that stands where this one stands and goes its own way. The two share threads. */
+    public Session fork() {
+        return new Session(handle.use(Native::Session_fork), vocabSize);
+    }
+
+    /** Keeps where the session stands under a name of 1 to 255 bytes, in memory. */
+    public void checkpoint(String name) {
+        byte[] text = Library.utf8(name);
+        handle.run((long session) -> Native.Session_checkpoint(session, text));
+    }
+
+    /**
+     * Back to that checkpoint, which stays.
+     *
+     * @throws SipoException NOT_FOUND names the ones there are
+     */
+    public void rewind(String name) {
+        byte[] text = Library.utf8(name);
+        handle.run((long session) -> Native.Session_rewind(session, text));
+    }
+
+    /** Forgets that checkpoint. */
+    public void dropCheckpoint(String name) {
+        byte[] text = Library.utf8(name);
+        handle.run((long session) -> Native.Session_drop_checkpoint(session, text));
+    }
+
+    /** Saves with default options. */
+    public void save(Path path) {
+        save(path, new SnapshotOptions());
+    }
+
+    /**
+     * Saves the session to a file, which appears complete or not at all.
+     *
+     * @throws SipoException IO_ERROR
+     */
+    public void save(Path path, SnapshotOptions options) {
+        byte[] file = Library.utf8(path.toString());
+        withOptions(
+                options,
+                chosen -> {
+                    handle.run((long session) -> Native.Session_save(session, file, chosen));
+                    return null;
+                });
+    }
+
+    /**
+     * Goes on where the session of a snapshot stood: one of the same model, context method and options. If it is
+     * refused, the session is as it was.
+     *
+     * @throws SipoException INVALID_ARGUMENT for another model or other options, CORRUPT_FILE, UNSUPPORTED (a newer
+     *     format), NOT_FOUND, IO_ERROR
+     */
+    public void load(Path path) {
+        byte[] file = Library.utf8(path.toString());
+        handle.run((long session) -> Native.Session_load(session, file));
+    }
+
+    /** Saves to memory. */
+    public byte[] saveMemory() {
+        return saveMemory(new SnapshotOptions());
+    }
+
+    /** Saves to memory. */
+    public byte[] saveMemory(SnapshotOptions options) {
+        return withOptions(
+                options,
+                chosen -> handle.use((long session) -> Native.Session_save_memory(session, chosen)));
+    }
+
+    /** As {@link #load}, from memory. */
+    public void loadMemory(byte[] snapshot) {
+        Objects.requireNonNull(snapshot, "snapshot");
+        handle.run((long session) -> Native.Session_load_memory(session, snapshot));
+    }
+
+    private static <T> T withOptions(SnapshotOptions options, LongFunction<T> call) {
+        long chosen = options.create();
+        try {
+            return call.apply(chosen);
+        } finally {
+            Native.delete_SnapshotOptions(chosen);
+        }
+    }
+
+    /** Facts about the last prompt and the last generation. */
+    public SessionStatistics statistics() {
+        return handle.use((long session) -> SessionStatistics.of(Native.Session_statistics(session)));
+    }
+
+    /** A hash of all tokens read so far, as {@link Model#tokenHash} gives. */
+    public long tokenHash() {
+        return handle.use(Native::Session_token_hash);
     }
 
     /** Tokens read so far. */

@@ -1,6 +1,7 @@
 package sipo;
 
 import java.util.Objects;
+import java.util.function.LongFunction;
 
 /**
  * Options of {@link Model#newSession}. Defaults: no context method, chunks of 1024 tokens, all processors; DeciMamba
@@ -22,6 +23,8 @@ public final class SessionOptions {
     private Calibration calibration;
     private Long expectedTokens;
     private Integer threads;
+    private Workers workers;
+    private Long memoryLimit;
     private Long chunkTokens;
     private ProgressListener progress;
 
@@ -100,6 +103,21 @@ public final class SessionOptions {
         return this;
     }
 
+    /** Threads and working memory that are shared, instead of threads of the session's own; null for its own. */
+    public SessionOptions workers(Workers workers) {
+        this.workers = workers;
+        return this;
+    }
+
+    /**
+     * The most bytes that a session may take, as {@link Model#sessionMemory} counts, else OUT_OF_MEMORY before anything
+     * is allocated; 0 for no limit.
+     */
+    public SessionOptions memoryLimit(long bytes) {
+        memoryLimit = bytes;
+        return this;
+    }
+
     /** Tokens of the prompt that go through the model together, 1 to 65536. The results do not depend on it. */
     public SessionOptions chunkTokens(long chunkTokens) {
         this.chunkTokens = chunkTokens;
@@ -123,8 +141,17 @@ public final class SessionOptions {
         return progress;
     }
 
-    /** A native copy, whose session calls {@code hook} for progress, for delete_SessionOptions. */
-    long create(long model, ProgressListener hook) {
+    /** Calls with a native copy, whose sessions call {@code hook} for progress. */
+    <T> T use(long model, ProgressListener hook, LongFunction<T> call) {
+        long options = create(model, hook);
+        try {
+            return call.apply(options);
+        } finally {
+            Native.delete_SessionOptions(options);
+        }
+    }
+
+    private long create(long model, ProgressListener hook) {
         long options = Native.new_SessionOptions(model);
         try {
             if (context != null) {
@@ -166,6 +193,12 @@ public final class SessionOptions {
             }
             if (threads != null) {
                 Native.SessionOptions_threads(options, threads);
+            }
+            if (workers != null) {
+                workers.handle.run((long address) -> Native.SessionOptions_workers(options, address));
+            }
+            if (memoryLimit != null) {
+                Native.SessionOptions_memory_limit(options, memoryLimit);
             }
             if (chunkTokens != null) {
                 Native.SessionOptions_chunk_tokens(options, chunkTokens);

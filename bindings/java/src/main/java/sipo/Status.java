@@ -10,6 +10,10 @@ public enum Status {
     INVALID_STATE(120),
     /** An array is too small. */
     BUFFER_TOO_SMALL(130),
+    /** The queue of a scheduler is full: try again later. */
+    BUSY(140),
+    /** Nothing came within the time that was given. */
+    TIMED_OUT(150),
     /** No such file, calibration profile or token. */
     NOT_FOUND(200),
     /** The file system refused. */

@@ -6,7 +6,8 @@ public interface TokenListener {
     /**
      * Called for every token.
      *
-     * @param token its id
+     * @param token its id; -1 after the last token, for text that was held back because a stop sequence might have
+     *     begun
      * @param text what the token completes: whole code points, possibly none
      * @return false ends the generation after this token, without an exception
      */

@@ -56,7 +56,7 @@ final class TokenReader extends Spliterators.AbstractSpliterator<Token> {
         }
         closed = true;
         if (next instanceof Failure failure) {
-            throw TokenReader.<RuntimeException>unchecked(failure.thrown());
+            throw Thrown.<RuntimeException>unchecked(failure.thrown());
         }
         return false;
     }
@@ -101,10 +101,5 @@ final class TokenReader extends Spliterators.AbstractSpliterator<Token> {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-    }
-
-    @SuppressWarnings("unchecked")
-    private static <E extends Throwable> E unchecked(Throwable thrown) throws E {
-        throw (E) thrown;
     }
 }

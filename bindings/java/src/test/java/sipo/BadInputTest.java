@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
@@ -185,11 +187,7 @@ class BadInputTest {
         try (Session session = Story.started(model, new SessionOptions())) {
             int[] wrong = {1, 2, -3};
             SessionOptions bad = new SessionOptions().decimationRate(2);
-            Own own = new Own();
-            ProgressListener throwing =
-                    (done, total) -> {
-                        throw own;
-                    };
+            ProgressListener throwing = Story.throwing(new Story.Own());
             try (Session failing = model.newSession(new SessionOptions().threads(1).progress(throwing))) {
                 int[] one = {1};
                 Story.staysFlat(
@@ -206,14 +204,10 @@ class BadInputTest {
         }
     }
 
-    private static final class Own extends RuntimeException {
-        private static final long serialVersionUID = 1L;
-    }
-
     private static void assertThrowsFast(Runnable call) {
         try {
             call.run();
-        } catch (SipoException | Own e) {
+        } catch (SipoException | Story.Own e) {
             return;
         }
         assertTrue(false, "no exception");
@@ -231,17 +225,25 @@ class BadInputTest {
                 });
     }
 
+    /** A session that is freed lets go of its listener. */
     @Test
     void freesForgottenSessions() throws Exception {
-        Story.staysFlat(
-                "4,000 forgotten sessions",
-                4000,
-                () -> {
-                    Session forgotten = model.newSession(new SessionOptions().threads(1).progress((a, b) -> true));
-                    forgotten.decode(1);
-                    if (forgotten.hashCode() % 64 == 0) {
-                        System.gc();
-                    }
-                });
+        List<WeakReference<ProgressListener>> listeners = new ArrayList<>();
+        for (int i = 0; i < 500; ++i) {
+            int number = i;
+            ProgressListener own = (done, total) -> done >= -number;
+            listeners.add(new WeakReference<>(own));
+            model.newSession(new SessionOptions().threads(1).progress(own)).decode(1);
+        }
+        for (int patience = 0; ; ++patience) {
+            System.gc();
+            // The last one may still be on the stack.
+            long left = listeners.stream().filter(listener -> listener.get() != null).count();
+            if (left <= 1) {
+                break;
+            }
+            assertTrue(patience < 100, left + " forgotten sessions are not freed");
+            Thread.sleep(10);
+        }
     }
 }

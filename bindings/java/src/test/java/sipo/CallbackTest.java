@@ -27,40 +27,33 @@ class CallbackTest {
         model.close();
     }
 
-    private static final class Own extends Error {
-        private static final long serialVersionUID = 1L;
-    }
-
     @Test
     void letsThrowablesThrough() {
-        Own own = new Own();
-        ProgressListener progress =
-                (done, total) -> {
-                    throw own;
-                };
+        Story.Own own = new Story.Own();
+        ProgressListener progress = Story.throwing(own);
         try (Session session = model.newSession(new SessionOptions().progress(progress))) {
-            assertSame(own, assertThrows(Own.class, () -> session.prefill(1, 2, 3)));
-            assertSame(own, assertThrows(Own.class, () -> session.score(new int[] {1, 2, 3}, 1)));
+            assertSame(own, assertThrows(Story.Own.class, () -> session.prefill(1, 2, 3)));
+            assertSame(own, assertThrows(Story.Own.class, () -> session.score(new int[] {1, 2, 3}, 1)));
             assertEquals(0, session.position());
             session.decode(1);
             TokenListener tokens =
                     (token, text) -> {
                         throw own;
                     };
-            assertSame(own, assertThrows(Own.class, () -> session.generate(5, Story.ENDLESS, tokens)));
+            assertSame(own, assertThrows(Story.Own.class, () -> session.generate(5, Story.ENDLESS, tokens)));
             assertEquals(2, session.position());
             Story.fails(Status.OUT_OF_RANGE, () -> session.prefill(-1));
             assertEquals(2, session.generate(2, Story.ENDLESS, (token, text) -> true));
         }
-        assertThrows(Own.class, () -> Model.open(Story.MODEL, new ModelOptions().progress(progress)));
+        assertThrows(Story.Own.class, () -> Model.open(Story.MODEL, new ModelOptions().progress(progress)));
         assertThrows(
-                Own.class,
+                Story.Own.class,
                 () -> model.calibrate(longPrompt, 64, new CalibrationOptions().progress(progress)));
         LogListener log =
                 (level, line) -> {
                     throw own;
                 };
-        assertThrows(Own.class, () -> Model.open(Story.MODEL, new ModelOptions().log(log)));
+        assertThrows(Story.Own.class, () -> Model.open(Story.MODEL, new ModelOptions().log(log)));
     }
 
     @Test

@@ -21,7 +21,18 @@ final class Story {
     /** Never ends by itself. */
     static final SamplingOptions ENDLESS = new SamplingOptions().ignoreEndOfText(true);
 
+    /** What listeners of the tests throw: not even an exception. */
+    static final class Own extends Error {
+        private static final long serialVersionUID = 1L;
+    }
+
     private Story() {}
+
+    static ProgressListener throwing(Own own) {
+        return (done, total) -> {
+            throw own;
+        };
+    }
 
     private static String setting(String name) {
         String value = System.getenv(name);

@@ -1,0 +1,79 @@
+package sipo;
+
+/**
+ * Options of {@link Model#newScheduler}. Defaults: all processors, 64 sessions, a queue of 1024, 128 tokens of prompts a
+ * round, no cache.
+ */
+public final class SchedulerOptions {
+    private Integer threads;
+    private Long sessions;
+    private Long queue;
+    private Long chunkTokens;
+    private Long memoryLimit;
+    private Cache cache;
+
+    /** 1 to 256; 0 takes as many as the process may use. */
+    public SchedulerOptions threads(int threads) {
+        this.threads = threads;
+        return this;
+    }
+
+    /** Requests that are worked on at once: 1 to 65536. */
+    public SchedulerOptions sessions(long sessions) {
+        this.sessions = sessions;
+        return this;
+    }
+
+    /** Requests that wait at most: 1 to 2^24. */
+    public SchedulerOptions queue(long requests) {
+        queue = requests;
+        return this;
+    }
+
+    /** Tokens of prompts that are read a round at most: 1 to 65536. */
+    public SchedulerOptions chunkTokens(long tokens) {
+        chunkTokens = tokens;
+        return this;
+    }
+
+    /** The most bytes of the sessions, else OUT_OF_MEMORY; 0 for no limit. */
+    public SchedulerOptions memoryLimit(long bytes) {
+        memoryLimit = bytes;
+        return this;
+    }
+
+    /** Reads prompts with the help of this cache; null for none. */
+    public SchedulerOptions cache(Cache cache) {
+        this.cache = cache;
+        return this;
+    }
+
+    /** A native copy, for delete_SchedulerOptions. */
+    long create(long model) {
+        long options = Native.new_SchedulerOptions(model);
+        try {
+            if (threads != null) {
+                Native.SchedulerOptions_threads(options, threads);
+            }
+            if (sessions != null) {
+                Native.SchedulerOptions_sessions(options, sessions);
+            }
+            if (queue != null) {
+                Native.SchedulerOptions_queue(options, queue);
+            }
+            if (chunkTokens != null) {
+                Native.SchedulerOptions_chunk_tokens(options, chunkTokens);
+            }
+            if (memoryLimit != null) {
+                Native.SchedulerOptions_memory_limit(options, memoryLimit);
+            }
+            if (cache != null) {
+                cache.handle.run((long address) -> Native.SchedulerOptions_cache(options, address));
+            }
+            return options;
+        } catch (Throwable e) {
+            Native.delete_SchedulerOptions(options);
+            throw e;
+        }
+    }
+}

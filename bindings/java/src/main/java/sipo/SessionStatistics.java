@@ -1,0 +1,27 @@
+package sipo;
+
+/**
+ * Facts about the last prompt and the last generation of a {@link Session}.
+ *
+ * @param promptTokens of the prompt
+ * @param reusedTokens of those, from a cache
+ * @param prefillSeconds for the prompt
+ * @param firstTokenSeconds from the start of the prompt to the first token
+ * @param generatedTokens of the generation
+ * @param generationSeconds for those
+ * @param finish why it ended
+ */
+public record SessionStatistics(
+        long promptTokens,
+        long reusedTokens,
+        double prefillSeconds,
+        double firstTokenSeconds,
+        long generatedTokens,
+        double generationSeconds,
+        Finish finish) {
+    /** In the order of sipo.i. */
+    static SessionStatistics of(double[] v) {
+        return new SessionStatistics(
+                (long) v[0], (long) v[1], v[2], v[3], (long) v[4], v[5], Finish.of((int) v[6]));
+    }
+}
