@@ -111,6 +111,27 @@ func (m *Model) Detokenize(ids []int32) (string, error) {
 	return text, err
 }
 
+// SessionMemory is the most bytes that a session of these options takes for prompts of up to promptTokens, 1 to 2^40.
+func (m *Model) SessionMemory(options *SessionOptions, promptTokens int64) (int64, error) {
+	if options == nil {
+		options = &SessionOptions{}
+	}
+	if err := m.acquire(); err != nil {
+		return 0, err
+	}
+	defer m.release()
+	var bytes int64
+	err := options.use(m.native, func(chosen native.SessionOptions) { bytes = chosen.Session_memory(promptTokens) })
+	return bytes, err
+}
+
+// ModelMemory is how many bytes the weights of the .sipo file at path will take, from its header.
+func ModelMemory(path string) (int64, error) {
+	var bytes int64
+	err := try(func() { bytes = native.Model_memory(path) })
+	return bytes, err
+}
+
 // ImportCheckpoint converts a Hugging Face directory (Mamba-1 or Mamba-2; config.json, safetensors,
 // tokenizer.json) into a .sipo file, which appears only when it is complete. Errors: [NotFound],
 // [IOError], [CorruptFile], [Unsupported], [Cancelled].

@@ -59,9 +59,10 @@ const (
 
 // ModelOptions are options of [Open].
 type ModelOptions struct {
-	Backend  string       // "auto" (the default) or "cpu"
-	Threads  int          // that load the file: 1 to 256, or all processors
-	Progress ProgressFunc // of loading, in bytes of weights
+	Backend     string       // "auto" (the default) or "cpu"
+	Threads     int          // that load the file: 1 to 256, or all processors
+	Progress    ProgressFunc // of loading, in bytes of weights
+	MemoryLimit int64        // the most bytes of weights, else [OutOfMemory]; 0 for no limit
 	// Log gets the lines of the model and its sessions, possibly from several threads at once.
 	Log func(level LogLevel, line string)
 }
@@ -87,11 +88,13 @@ type SessionOptions struct {
 	ExpectedTokens         int64        // the total length S, default what the session has seen; to 2^40
 
 	Threads     int          // of the computation: 1 to 256, or all processors; no effect on results
+	Workers     *Workers     // threads and working memory that are shared, instead of threads of its own
+	MemoryLimit int64        // the most bytes, as [Model.SessionMemory] counts, else [OutOfMemory]; 0 for no limit
 	ChunkTokens int64        // of the prompt at a time: 1 to 65536, default 1024; no effect on results
 	Progress    ProgressFunc // of prefill and score, in tokens of the prompt
 }
 
-// SamplingOptions are options of [Session.Generate].
+// SamplingOptions are options of [Session.Generate] and [Scheduler.Submit].
 type SamplingOptions struct {
 	Temperature float64 // 0 (greedy) to 100
 	TopK        int     // sample among so many of the likeliest tokens: to 2^24; 0 is all
@@ -103,6 +106,47 @@ type SamplingOptions struct {
 	RepetitionWindow  int64
 	Seed              int64 // the same seed gives the same tokens
 	IgnoreEndOfText   bool  // go on past the end of text
+	Resume            bool  // go on where the session's last generation stopped, not from the seed
+	// Stop are texts that end a generation, wherever tokens begin and end: 1 to 65536 bytes of UTF-8 each, 256
+	// of them at most. The text that stopped it is not reported.
+	Stop []string
+	// LogitBias is added to the logits of these tokens; minus infinity rules a token out.
+	LogitBias map[int32]float32
+	// LogProbabilities, if not nil, gets the log probability of each token and of the Likeliest (0 to 1024) of its
+	// place, likeliest first, before the token itself is told. If it returns false, the generation ends with
+	// [ErrCancelled].
+	LogProbabilities func(token TokenProbability, likeliest []TokenProbability) bool
+	Likeliest        int
+}
+
+// TokenProbability is a token and how likely it was at its place.
+type TokenProbability struct {
+	ID             int32
+	LogProbability float32 // in nats
+}
+
+// SnapshotOptions are options of [Session.Save].
+type SnapshotOptions struct {
+	Store   Store // Raw, the default and fastest, or Zstd
+	NoFlush bool  // do not wait until the file would survive a power cut
+}
+
+// CacheOptions are options of [Model.NewCache].
+type CacheOptions struct {
+	Memory         int64  // bytes of entries in memory, default 256 MiB; below 0 for none
+	Directory      string // keeps entries in this directory too; any number of processes may share it
+	DirectoryBytes int64  // of its files, default 1 GiB
+	Interval       int64  // tokens from one kept state of a prompt to the next: 64 to 2^40, default 2048
+}
+
+// SchedulerOptions are options of [Model.NewScheduler].
+type SchedulerOptions struct {
+	Threads     int    // 1 to 256, or all processors
+	Sessions    int64  // requests that are worked on at once: 1 to 65536, default 64
+	Queue       int64  // requests that wait at most: 1 to 2^24, default 1024
+	ChunkTokens int64  // of prompts, a round at most: 1 to 65536, default 128
+	MemoryLimit int64  // the most bytes of the sessions, else [OutOfMemory]; 0 for no limit
+	Cache       *Cache // reads prompts with the help of this cache
 }
 
 // ImportOptions are options of [ImportCheckpoint], [Quantize] and [WritePreset].
@@ -132,13 +176,38 @@ func set[Value comparable, Options any](setter func(Value) Options, value Value)
 func (o *ModelOptions) apply(to native.ModelOptions) {
 	set(to.Backend, o.Backend)
 	set(to.Threads, o.Threads)
+	set(to.Memory_limit, o.MemoryLimit)
 	to.Progress(native.Progress(native.ProgressFunc(o.Progress)))
 	if log := o.Log; log != nil {
 		to.Log(native.Log(func(level int, line string) { log(LogLevel(level), line) }))
 	}
 }
 
-// apply needs the calibration, if there is one, to be in use.
+// use runs a call with the native options of a model. The caller holds a use of the model.
+func (o *SessionOptions) use(model native.Model, call func(native.SessionOptions)) error {
+	if calibration := o.Calibration; calibration != nil {
+		if err := calibration.acquire(); err != nil {
+			return err
+		}
+		defer calibration.release()
+	}
+	if workers := o.Workers; workers != nil {
+		if err := workers.acquire(); err != nil {
+			return err
+		}
+		defer workers.release()
+	}
+	var chosen native.SessionOptions
+	if err := try(func() { chosen = native.NewSessionOptions(model) }); err != nil {
+		return err
+	}
+	defer native.DeleteSessionOptions(chosen)
+	if err := try(func() { o.apply(chosen) }); err != nil {
+		return err
+	}
+	return try(func() { call(chosen) })
+}
+
 func (o *SessionOptions) apply(to native.SessionOptions) {
 	to.Context(native.SipoContext(o.Context))
 	if len(o.Layers) > 0 {
@@ -159,8 +228,28 @@ func (o *SessionOptions) apply(to native.SessionOptions) {
 	}
 	set(to.Expected_tokens, o.ExpectedTokens)
 	set(to.Threads, o.Threads)
+	if o.Workers != nil {
+		to.Workers(o.Workers.native)
+	}
+	set(to.Memory_limit, o.MemoryLimit)
 	set(to.Chunk_tokens, o.ChunkTokens)
 	to.Progress(native.Progress(native.ProgressFunc(o.Progress)))
+}
+
+// use runs a call with the native options.
+func (o *SamplingOptions) use(call func(native.SamplingOptions)) error {
+	if o == nil {
+		o = &SamplingOptions{}
+	}
+	var chosen native.SamplingOptions
+	if err := try(func() { chosen = native.NewSamplingOptions() }); err != nil {
+		return err
+	}
+	defer native.DeleteSamplingOptions(chosen)
+	if err := try(func() { o.apply(chosen) }); err != nil {
+		return err
+	}
+	return try(func() { call(chosen) })
 }
 
 func (o *SamplingOptions) apply(to native.SamplingOptions) {
@@ -180,6 +269,74 @@ func (o *SamplingOptions) apply(to native.SamplingOptions) {
 	}
 	set(to.Seed, o.Seed)
 	to.Ignore_end_of_text(o.IgnoreEndOfText)
+	to.Resume(o.Resume)
+	for _, text := range o.Stop {
+		to.Stop(text)
+	}
+	if len(o.LogitBias) > 0 {
+		ids := make([]int32, 0, len(o.LogitBias))
+		biases := make([]float32, 0, len(o.LogitBias))
+		for id, bias := range o.LogitBias {
+			ids, biases = append(ids, id), append(biases, bias)
+		}
+		to.Logit_biases(ids, biases)
+	}
+	if listener := o.LogProbabilities; listener != nil {
+		to.Log_probabilities(o.Likeliest, native.LogProbabilities(
+			func(token int32, logProbability float32, likeliest []int32, logProbabilities []float32) bool {
+				list := make([]TokenProbability, len(likeliest))
+				for i := range list {
+					list[i] = TokenProbability{likeliest[i], logProbabilities[i]}
+				}
+				return listener(TokenProbability{token, logProbability}, list)
+			}))
+	}
+}
+
+func (o *SnapshotOptions) use(call func(native.SnapshotOptions)) error {
+	if o == nil {
+		o = &SnapshotOptions{}
+	}
+	var chosen native.SnapshotOptions
+	if err := try(func() { chosen = native.NewSnapshotOptions() }); err != nil {
+		return err
+	}
+	defer native.DeleteSnapshotOptions(chosen)
+	return try(func() {
+		set(chosen.Store, native.SipoStore(o.Store))
+		chosen.Flush(!o.NoFlush)
+		call(chosen)
+	})
+}
+
+func (o *CacheOptions) apply(to native.CacheOptions) {
+	if o.Memory != 0 {
+		memory := o.Memory
+		if memory < 0 {
+			memory = 0
+		}
+		to.Memory(memory)
+	}
+	if o.Directory != "" {
+		bytes := o.DirectoryBytes
+		if bytes == 0 {
+			bytes = 1 << 30
+		}
+		to.Directory(o.Directory, bytes)
+	}
+	set(to.Interval, o.Interval)
+}
+
+// apply needs the cache, if there is one, to be in use.
+func (o *SchedulerOptions) apply(to native.SchedulerOptions) {
+	set(to.Threads, o.Threads)
+	set(to.Sessions, o.Sessions)
+	set(to.Queue, o.Queue)
+	set(to.Chunk_tokens, o.ChunkTokens)
+	set(to.Memory_limit, o.MemoryLimit)
+	if o.Cache != nil {
+		to.Cache(o.Cache.native)
+	}
 }
 
 func (o *ImportOptions) apply(to native.ImportOptions) {

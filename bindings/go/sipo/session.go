@@ -23,28 +23,23 @@ func (m *Model) NewSession(options *SessionOptions) (*Session, error) {
 	if options == nil {
 		options = &SessionOptions{}
 	}
-	if calibration := options.Calibration; calibration != nil {
-		if err := calibration.acquire(); err != nil {
-			return nil, err
-		}
-		defer calibration.release()
-	}
-	var chosen native.SessionOptions
-	if err := m.use(func() { chosen = native.NewSessionOptions(m.native) }); err != nil {
+	if err := m.acquire(); err != nil {
 		return nil, err
 	}
-	defer native.DeleteSessionOptions(chosen)
-	if err := try(func() { options.apply(chosen) }); err != nil {
+	defer m.release()
+	var created native.Session
+	err := options.use(m.native, func(chosen native.SessionOptions) { created = native.NewSession(chosen) })
+	if err != nil {
 		return nil, err
 	}
-	session := &Session{}
-	if err := try(func() { session.native = native.NewSession(chosen) }); err != nil {
-		return nil, err
-	}
-	created := session.native
+	return newSession(created), nil
+}
+
+func newSession(created native.Session) *Session {
+	session := &Session{native: created}
 	session.handle = handle{open: true, free: func() { native.DeleteSession(created) }}
 	runtime.SetFinalizer(session, (*Session).finalize)
-	return session, nil
+	return session
 }
 
 // Close cancels what runs in the session and frees it when that has returned. The error is always nil.
@@ -62,6 +57,16 @@ func (s *Session) finalize() { s.close() }
 // token), [Cancelled].
 func (s *Session) Prefill(ctx context.Context, ids []int32) error {
 	return s.run(ctx, func() { s.native.Prefill(ids) })
+}
+
+// PrefillCached is a Prefill with the help of a cache of the same model; [SessionStatistics] tells what it had. A
+// session that has read tokens before neither asks nor fills it.
+func (s *Session) PrefillCached(ctx context.Context, cache *Cache, ids []int32) error {
+	if err := cache.acquire(); err != nil {
+		return err
+	}
+	defer cache.release()
+	return s.run(ctx, func() { s.native.Prefill_cached(cache.native, ids) })
 }
 
 // PrefillLogits is a Prefill that also gives the logits at the last tokens, 1 to len(ids), as
@@ -129,7 +134,7 @@ func (s *Session) Logits(dst []float32) ([]float32, error) {
 
 // Token is a generated token.
 type Token struct {
-	ID   int32
+	ID   int32  // -1 after the last token, for text that was held back because a stop sequence might have begun
 	Text string // what the token completes: whole code points, possibly none
 }
 
@@ -142,29 +147,26 @@ func (s *Session) Generate(ctx context.Context, maxTokens int, options *Sampling
 	if err := notNegative("maxTokens", maxTokens); err != nil {
 		return 0, err
 	}
-	if options == nil {
-		options = &SamplingOptions{}
-	}
-	var sampling native.SamplingOptions
-	if err := try(func() { sampling = native.NewSamplingOptions() }); err != nil {
-		return 0, err
-	}
-	defer native.DeleteSamplingOptions(sampling)
-	if err := try(func() { options.apply(sampling) }); err != nil {
-		return 0, err
-	}
 	generated := 0
 	var refused error
 	listener := func(token int32, text string) bool {
-		generated++
+		if token >= 0 {
+			generated++
+		}
 		if fn != nil {
 			refused = fn(Token{token, text})
 		}
 		return refused == nil
 	}
-	err := s.run(ctx, func() {
-		s.native.Generate(int64(maxTokens), native.Tokens(listener), sampling)
+	var err error
+	wrong := options.use(func(sampling native.SamplingOptions) {
+		err = s.run(ctx, func() {
+			s.native.Generate(int64(maxTokens), native.Tokens(listener), sampling)
+		})
 	})
+	if wrong != nil {
+		return 0, wrong
+	}
 	if refused != nil {
 		err = refused
 	}
@@ -204,6 +206,94 @@ func (s *Session) Tokens(ctx context.Context, maxTokens int, options *SamplingOp
 	}()
 	return tokens, func() error { <-done; return failure }
 }
+
+// Choose reads that of the texts (1 to 4096 of a token or more) that follows best, each taken as a whole, and returns
+// its number and the log probability of each, in nats. Errors: [InvalidState] before the first token, [Cancelled].
+func (s *Session) Choose(ctx context.Context, texts []string) (int, []float32, error) {
+	choice := native.NewChoice()
+	defer native.DeleteChoice(choice)
+	for _, text := range texts {
+		choice.Add(text)
+	}
+	var chosen int64
+	if err := s.run(ctx, func() { chosen = choice.Make(s.native) }); err != nil {
+		return 0, nil, err
+	}
+	return int(chosen), choice.Log_probabilities(), nil
+}
+
+// Fork returns a session that stands where this one stands and goes its own way. The two share threads.
+func (s *Session) Fork() (*Session, error) {
+	var created native.Session
+	if err := s.use(func() { created = s.native.Fork() }); err != nil {
+		return nil, err
+	}
+	return newSession(created), nil
+}
+
+// Checkpoint keeps where the session stands under a name of 1 to 255 bytes, in memory.
+func (s *Session) Checkpoint(name string) error {
+	return s.use(func() { s.native.Checkpoint(name) })
+}
+
+// Rewind goes back to that checkpoint, which stays. Errors: [NotFound] names the ones there are.
+func (s *Session) Rewind(name string) error {
+	return s.use(func() { s.native.Rewind(name) })
+}
+
+// DropCheckpoint forgets that checkpoint. Errors: [NotFound].
+func (s *Session) DropCheckpoint(name string) error {
+	return s.use(func() { s.native.Drop_checkpoint(name) })
+}
+
+// Save writes the session to a file, which appears complete or not at all. nil options are the defaults. Errors:
+// [IOError].
+func (s *Session) Save(path string, options *SnapshotOptions) error {
+	var err error
+	wrong := options.use(func(chosen native.SnapshotOptions) {
+		err = s.use(func() { s.native.Save(path, chosen) })
+	})
+	return either(wrong, err)
+}
+
+// Load goes on where the session of a snapshot stood: one of the same model, context method and options. If it is
+// refused, the session is as it was. Errors: [InvalidArgument] for another model or other options, [CorruptFile],
+// [Unsupported] (a newer format), [NotFound], [IOError].
+func (s *Session) Load(path string) error {
+	return s.use(func() { s.native.Load(path) })
+}
+
+// SaveMemory is Save to memory.
+func (s *Session) SaveMemory(options *SnapshotOptions) ([]byte, error) {
+	var bytes []byte
+	var err error
+	wrong := options.use(func(chosen native.SnapshotOptions) {
+		err = s.use(func() { bytes = s.native.Save_memory(chosen) })
+	})
+	return bytes, either(wrong, err)
+}
+
+// LoadMemory is Load from memory.
+func (s *Session) LoadMemory(snapshot []byte) error {
+	return s.use(func() { s.native.Load_memory(snapshot) })
+}
+
+// Statistics are facts about the last prompt and the last generation.
+func (s *Session) Statistics() (SessionStatistics, error) {
+	var values []float64
+	err := s.use(func() { values = s.native.Statistics() })
+	return sessionStatistics(values), err
+}
+
+// TokenHash is a hash of all tokens read so far, as [TokenHash] gives.
+func (s *Session) TokenHash() (int64, error) {
+	var hash int64
+	err := s.use(func() { hash = s.native.Token_hash() })
+	return hash, err
+}
+
+// TokenHash is the hash that a session has which has read these tokens.
+func TokenHash(ids []int32) int64 { return native.Token_hash(ids) }
 
 // Position is how many tokens the session has read.
 func (s *Session) Position() (int64, error) {

@@ -43,6 +43,7 @@ const (
 	InvalidArgument Status = 100 // a malformed name, arguments that contradict each other
 	OutOfRange      Status = 110 // a number outside its legal range, NaN included
 	InvalidState    Status = 120 // not now: logits before a token, a session in use elsewhere
+	Busy            Status = 140 // the queue of a scheduler is full: try again later
 	NotFound        Status = 200 // no such file, calibration profile or token
 	IOError         Status = 210
 	CorruptFile     Status = 300
@@ -85,6 +86,14 @@ func try(call func()) error {
 		return &Error{Status(failure.Status), failure.Message}
 	}
 	return nil
+}
+
+// either is the first error that is one.
+func either(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
 }
 
 // notNegative checks a number that becomes a size.
