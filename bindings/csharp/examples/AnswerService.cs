@@ -6,16 +6,21 @@ using System.Threading;
 using Sipo;
 
 /// <summary>Answers questions about documents. POST /answer?question=... with the document as the body; the answer
-/// comes as server-sent events, a token each, with a comment for every part of the document that is read. All
-/// requests share one model; as many are worked on at a time as there are processors. A client that goes away ends
-/// its work. GET /status tells how many requests there are and were.
+/// comes as server-sent events, a token each, with comments while the document is read. One scheduler serves all
+/// requests, and a document that was asked about before is not read again. A client that goes away ends its work. GET
+/// /status tells how many requests there are and were, and how many tokens were not read again.
 /// <para>AnswerService MODEL [PORT]</para></summary>
 internal sealed class AnswerService
 {
     private const int MaxTokens = 32;
 
+    private const long CacheBytes = 64 << 20;
+
+    // How long a client is not told anything.
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
+
     private readonly Model model;
-    private readonly SemaphoreSlim processors = new SemaphoreSlim(Environment.ProcessorCount);
+    private readonly Scheduler scheduler;
     private int running;
     private int finished;
     private int cancelled;
@@ -23,6 +28,8 @@ internal sealed class AnswerService
     private AnswerService(Model model)
     {
         this.model = model;
+        Cache cache = model.NewCache(new CacheOptions { Memory = CacheBytes });
+        scheduler = model.NewScheduler(new SchedulerOptions { Cache = cache });
     }
 
     private static void Main(string[] args)
@@ -47,8 +54,8 @@ internal sealed class AnswerService
         {
             if (request.Request.Url.AbsolutePath == "/status")
             {
-                byte[] text = Encoding.UTF8.GetBytes(
-                    string.Format("running {0} finished {1} cancelled {2}\n", running, finished, cancelled));
+                byte[] text = Encoding.UTF8.GetBytes(string.Format("running {0} finished {1} cancelled {2} reused {3}\n",
+                    running, finished, cancelled, scheduler.Statistics.ReusedTokens));
                 request.Response.Close(text, false);
                 return;
             }
@@ -67,16 +74,12 @@ internal sealed class AnswerService
         try
         {
             string document = new StreamReader(request.Request.InputStream, Encoding.UTF8).ReadToEnd();
+            int[] prompt = model.Tokenize(document + " " + request.Request.QueryString["question"]);
             request.Response.ContentType = "text/event-stream; charset=utf-8";
             request.Response.SendChunked = true;
-            processors.Wait();
-            try
+            using (Request answer = scheduler.Submit(prompt, MaxTokens, OptionsFor(prompt)))
             {
-                Stream(document + " " + request.Request.QueryString["question"], request.Response.OutputStream);
-            }
-            finally
-            {
-                processors.Release();
+                Stream(answer, request.Response.OutputStream);
             }
             request.Response.Close();
             Interlocked.Increment(ref finished);
@@ -92,20 +95,30 @@ internal sealed class AnswerService
         }
     }
 
-    private void Stream(string prompt, Stream output)
+    // Prompts of about the same length are filtered alike, so that they share what they begin with.
+    private static SessionOptions OptionsFor(int[] prompt)
     {
-        SessionOptions options = new SessionOptions
+        return new SessionOptions { Context = Context.LongMamba, ExpectedTokens = (prompt.Length / 1024 + 1) * 1024L };
+    }
+
+    private static void Stream(Request answer, Stream output)
+    {
+        while (true)
         {
-            Context = Context.LongMamba,
-            Threads = 1,
-            ChunkTokens = 256,
-            Progress = (done, total) => Send(output, ": read " + done + " of " + total + "\n\n"),
-        };
-        using (Session session = model.NewSession(options))
-        {
-            session.Prefill(model.Tokenize(prompt));
-            session.Generate(MaxTokens, token =>
-                Send(output, "data: " + token.Text.Replace("\n", "\ndata: ") + "\n\n"));
+            try
+            {
+                Token? token = answer.Next(Patience);
+                if (token == null)
+                {
+                    return;
+                }
+                Send(output, "data: " + token.Value.Text.Replace("\n", "\ndata: ") + "\n\n");
+            }
+            catch (SipoException e) when (e.Status == Status.TimedOut)
+            {
+                RequestStatistics sofar = answer.Statistics;
+                Send(output, ": read " + sofar.PromptDone + " of " + sofar.PromptTokens + "\n\n");
+            }
         }
     }
 
@@ -116,14 +129,13 @@ internal sealed class AnswerService
         }
     }
 
-    private static bool Send(Stream output, string text)
+    private static void Send(Stream output, string text)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(text);
         try
         {
             output.Write(bytes, 0, bytes.Length);
             output.Flush();
-            return true;
         }
         catch (Exception e)
         {

@@ -2,41 +2,52 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
+import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import sipo.CacheOptions;
 import sipo.Context;
 import sipo.Model;
-import sipo.Session;
+import sipo.Request;
+import sipo.RequestStatistics;
+import sipo.SamplingOptions;
+import sipo.Scheduler;
+import sipo.SchedulerOptions;
 import sipo.SessionOptions;
+import sipo.SipoException;
+import sipo.Status;
+import sipo.Token;
 
 /**
  * Answers questions about documents. POST /answer?question=... with the document as the body; the answer
- * comes as server-sent events, a token each, with a comment for every part of the document that is read.
- * All requests share one model; as many are worked on at a time as there are processors. A client that goes
- * away ends its work. GET /status tells how many requests there are and were.
+ * comes as server-sent events, a token each, with comments while the document is read. One scheduler serves all
+ * requests, and a document that was asked about before is not read again. A client that goes away ends its work.
+ * GET /status tells how many requests there are and were, and how many tokens were not read again.
  *
  * <p>java -cp sipo.jar AnswerService.java MODEL [PORT]
  */
 public final class AnswerService {
     private static final int MAX_DOCUMENT_BYTES = 64 << 20;
     private static final int MAX_TOKENS = 32;
+    private static final long CACHE_BYTES = 64 << 20;
+    /** How long a client is not told anything. */
+    private static final Duration PATIENCE = Duration.ofMillis(200);
 
     private final Model model;
-    // The same few threads do the work, whoever asks: each keeps some memory of its own.
-    private final ExecutorService processors =
-            Executors.newFixedThreadPool(Runtime.getRuntime().availableProcessors());
+    private final Scheduler scheduler;
     private final AtomicInteger running = new AtomicInteger();
     private final AtomicInteger finished = new AtomicInteger();
     private final AtomicInteger cancelled = new AtomicInteger();
 
     private AnswerService(Model model) {
         this.model = model;
+        scheduler =
+                model.newScheduler(
+                        new SchedulerOptions().cache(model.newCache(new CacheOptions().memory(CACHE_BYTES))));
     }
 
     public static void main(String[] args) throws IOException {
@@ -50,48 +61,53 @@ public final class AnswerService {
         System.out.println("Listening on http://127.0.0.1:" + server.getAddress().getPort());
     }
 
-    private void answer(HttpExchange exchange) throws IOException {
+    private void answer(HttpExchange exchange) {
         running.incrementAndGet();
         try (exchange) {
             byte[] document = exchange.getRequestBody().readNBytes(MAX_DOCUMENT_BYTES);
-            String prompt = new String(document, StandardCharsets.UTF_8) + " " + question(exchange);
-            exchange.getResponseHeaders().set("Content-Type", "text/event-stream; charset=utf-8");
-            exchange.sendResponseHeaders(200, 0);
-            OutputStream out = exchange.getResponseBody();
-            processors.submit(() -> stream(prompt, out)).get();
-            finished.incrementAndGet();
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof UncheckedIOException) {
-                cancelled.incrementAndGet();
-            } else {
-                System.err.println(e.getCause().getMessage());
+            int[] prompt = model.tokenize(new String(document, StandardCharsets.UTF_8) + " " + question(exchange));
+            try (Request request = scheduler.submit(prompt, MAX_TOKENS, options(prompt), new SamplingOptions())) {
+                exchange.getResponseHeaders().set("Content-Type", "text/event-stream; charset=utf-8");
+                exchange.sendResponseHeaders(200, 0);
+                stream(request, exchange.getResponseBody());
             }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+            finished.incrementAndGet();
+        } catch (IOException clientHasGone) {
+            cancelled.incrementAndGet();
+        } catch (SipoException e) {
+            System.err.println(e.getMessage());
         } finally {
             running.decrementAndGet();
         }
     }
 
-    private void stream(String prompt, OutputStream out) {
-        SessionOptions options = new SessionOptions().context(Context.LONGMAMBA).threads(1).chunkTokens(256);
-        options.progress((done, total) -> send(out, ": read " + done + " of " + total + "\n\n"));
-        try (Session session = model.newSession(options)) {
-            session.prefill(model.tokenize(prompt));
-            session.generate(
-                    MAX_TOKENS, (token, text) -> send(out, "data: " + text.replace("\n", "\ndata: ") + "\n\n"));
+    /** Prompts of about the same length are filtered alike, so that they share what they begin with. */
+    private static SessionOptions options(int[] prompt) {
+        return new SessionOptions().context(Context.LONGMAMBA).expectedTokens((prompt.length / 1024 + 1) * 1024L);
+    }
+
+    private static void stream(Request request, OutputStream out) throws IOException {
+        for (;;) {
+            try {
+                Optional<Token> token = request.next(PATIENCE);
+                if (token.isEmpty()) {
+                    return;
+                }
+                send(out, "data: " + token.get().text().replace("\n", "\ndata: ") + "\n\n");
+            } catch (SipoException e) {
+                if (e.status() != Status.TIMED_OUT) {
+                    throw e;
+                }
+                RequestStatistics sofar = request.statistics();
+                send(out, ": read " + sofar.promptDone() + " of " + sofar.promptTokens() + "\n\n");
+            }
         }
     }
 
-    /** Throws what ends the work when the client has gone away. */
-    private static boolean send(OutputStream out, String event) {
-        try {
-            out.write(event.getBytes(StandardCharsets.UTF_8));
-            out.flush();
-            return true;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    /** Throws when the client has gone away. */
+    private static void send(OutputStream out, String event) throws IOException {
+        out.write(event.getBytes(StandardCharsets.UTF_8));
+        out.flush();
     }
 
     private static String question(HttpExchange exchange) {
@@ -103,7 +119,8 @@ public final class AnswerService {
     }
 
     private void status(HttpExchange exchange) throws IOException {
-        String text = "running " + running + " finished " + finished + " cancelled " + cancelled + "\n";
+        String text = "running " + running + " finished " + finished + " cancelled " + cancelled + " reused "
+                + scheduler.statistics().reusedTokens() + "\n";
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
         try (exchange) {
             exchange.sendResponseHeaders(200, bytes.length);

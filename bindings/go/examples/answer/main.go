@@ -1,7 +1,7 @@
 // Answer serves answers to questions about documents. POST /answer?question=... with the document as the body;
-// the answer comes as server-sent events, a token each. All requests share one model; as many are worked on at
-// a time as there are processors. A client that goes away ends its work. GET /status tells how many requests
-// there are and were.
+// the answer comes as server-sent events, a token each. One scheduler serves all requests, and a document that was
+// asked about before is not read again. A client that goes away ends its work. GET /status tells how many requests
+// there are and were, and how many tokens were not read again.
 //
 //	answer MODEL [PORT]
 package main
@@ -13,18 +13,20 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"strings"
 	"sync/atomic"
 
 	"sipo"
 )
 
-const maxTokens = 32
+const (
+	maxTokens  = 32
+	cacheBytes = 64 << 20
+)
 
 type service struct {
 	model                        *sipo.Model
-	processors                   chan struct{}
+	scheduler                    *sipo.Scheduler
 	running, finished, cancelled atomic.Int64
 }
 
@@ -45,7 +47,15 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	s := &service{model: model, processors: make(chan struct{}, runtime.NumCPU())}
+	cache, err := model.NewCache(&sipo.CacheOptions{Memory: cacheBytes})
+	if err != nil {
+		log.Fatal(err)
+	}
+	scheduler, err := model.NewScheduler(&sipo.SchedulerOptions{Cache: cache})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s := &service{model: model, scheduler: scheduler}
 	http.HandleFunc("/answer", s.answer)
 	http.HandleFunc("/status", s.status)
 	fmt.Printf("Listening on http://%s\n", listener.Addr())
@@ -58,9 +68,7 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) {
 	document, err := io.ReadAll(r.Body)
 	if err == nil {
 		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-		s.processors <- struct{}{}
 		err = s.stream(w, r, string(document)+" "+r.URL.Query().Get("question"))
-		<-s.processors
 	}
 	switch {
 	case err == nil:
@@ -75,26 +83,38 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) {
 
 // stream stops when the client goes away: that ends the request's context.
 func (s *service) stream(w http.ResponseWriter, r *http.Request, prompt string) error {
-	session, err := s.model.NewSession(&sipo.SessionOptions{Context: sipo.LongMamba, Threads: 1, ChunkTokens: 256})
-	if err != nil {
-		return err
-	}
-	defer session.Close()
 	ids, err := s.model.Tokenize(prompt)
 	if err != nil {
 		return err
 	}
-	if err := session.Prefill(r.Context(), ids); err != nil {
+	// Prompts of about the same length are filtered alike, so that they share what they begin with.
+	expected := int64(len(ids)/1024+1) * 1024
+	options := &sipo.SessionOptions{Context: sipo.LongMamba, ExpectedTokens: expected}
+	answer, err := s.scheduler.Submit(r.Context(), ids, maxTokens, options, nil)
+	if err != nil {
 		return err
 	}
-	_, err = session.Generate(r.Context(), maxTokens, nil, func(token sipo.Token) error {
-		_, err := fmt.Fprintf(w, "data: %s\n\n", strings.ReplaceAll(token.Text, "\n", "\ndata: "))
+	defer answer.Close()
+	for {
+		token, err := answer.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "data: %s\n\n", strings.ReplaceAll(token.Text, "\n", "\ndata: ")); err != nil {
+			return err
+		}
 		w.(http.Flusher).Flush()
-		return err
-	})
-	return err
+	}
 }
 
 func (s *service) status(w http.ResponseWriter, r *http.Request) {
-	fmt.Fprintf(w, "running %d finished %d cancelled %d\n", s.running.Load(), s.finished.Load(), s.cancelled.Load())
+	var reused int64
+	if statistics, err := s.scheduler.Statistics(); err == nil {
+		reused = statistics.ReusedTokens
+	}
+	fmt.Fprintf(w, "running %d finished %d cancelled %d reused %d\n", s.running.Load(), s.finished.Load(),
+		s.cancelled.Load(), reused)
 }
