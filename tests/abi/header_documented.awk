@@ -4,7 +4,9 @@
 /^#define SIPO_VERSION_(MAJOR|MINOR) / { version = version * 1000 + $3 }
 /^\/\*/ { comment = ""; inside = 1 }
 inside { comment = comment " " $0 }
-/\*\/$/ { inside = 0; end = NR }
+/\*\/$/ { inside = 0 }
+# What ends before the function takes its comment along.
+!inside && /^};?$|^[^S].*;$/ { comment = "" }
 /^SIPO_API/ {
     ++functions
     name = $0

@@ -136,7 +136,9 @@ typedef struct sipo_scheduler_options sipo_scheduler_options;
 typedef struct sipo_request sipo_request;
 /* How a session is saved. */
 typedef struct sipo_snapshot_options sipo_snapshot_options;
+/* What the channels of a model remember of a prompt. */
 typedef struct sipo_analysis sipo_analysis;
+/* What is measured of it. */
 typedef struct sipo_analysis_options sipo_analysis_options;
 
 /* Progress of long work: `done` of `total` units (tokens in a prefill, bytes in an import, layers
@@ -949,6 +951,7 @@ enum {
      * summed over the tokens j from the place before to each place. */
     SIPO_ANALYSIS_MAPS = 160
 };
+/* `id` is one of the arrays above. Since 0.1. */
 SIPO_API sipo_status sipo_analysis_get_reals(const sipo_analysis* analysis, int32_t id,
                                              float* values, size_t capacity, size_t* count);
 
@@ -966,6 +969,7 @@ enum {
     SIPO_ANALYSIS_MAP_LAYERS = 560,      /* [maps] */
     SIPO_ANALYSIS_MAP_CHANNELS = 570     /* [maps] */
 };
+/* `id` is one of the arrays above. Since 0.1. */
 SIPO_API sipo_status sipo_analysis_get_integers(const sipo_analysis* analysis, int32_t id,
                                                 int64_t* values, size_t capacity, size_t* count);
 
