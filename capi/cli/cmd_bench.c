@@ -19,7 +19,7 @@
 #include "session_flags.h"
 #include "table.h"
 
-enum { most_repeats = 1000, most_sequences = 1024, argmax_lanes = 64 };
+enum { most_repeats = 1000, most_sequences = 1024 };
 
 typedef struct {
     const char* model; /* NULL: the preset */
@@ -39,8 +39,6 @@ typedef struct {
 typedef struct {
     sipo_session* sessions[most_sequences];
     int32_t* ids;
-    float* logits;
-    size_t vocabulary;
 } BenchRun;
 
 /* Tokens a second of each repeat, for a length of the prompt. */
@@ -73,32 +71,6 @@ static int32_t* random_ids(const sipo_model* model, const BenchArguments* argume
     return ids;
 }
 
-/* Index of the first of the largest numbers. In lanes, so that it is a small part of a step. */
-static int32_t argmax(const float* values, size_t count) {
-    float lanes[argmax_lanes];
-    for (size_t k = 0; k < argmax_lanes; ++k) lanes[k] = values[0];
-    const size_t whole = count - count % argmax_lanes;
-    for (size_t v = 0; v < whole; v += argmax_lanes) {
-        for (size_t k = 0; k < argmax_lanes; ++k) {
-            lanes[k] = values[v + k] > lanes[k] ? values[v + k] : lanes[k];
-        }
-    }
-    float largest = values[0];
-    for (size_t k = 0; k < argmax_lanes; ++k) largest = lanes[k] > largest ? lanes[k] : largest;
-    for (size_t v = whole; v < count; ++v) largest = values[v] > largest ? values[v] : largest;
-    for (size_t v = 0; v < count; ++v) {
-        if (values[v] == largest) return (int32_t)v;
-    }
-    return 0;
-}
-
-static sipo_status most_likely(const BenchRun* run, sipo_session* session, int32_t* token) {
-    size_t count = 0;
-    const sipo_status status = sipo_session_logits(session, run->logits, run->vocabulary, &count);
-    if (status == SIPO_OK) *token = argmax(run->logits, count);
-    return status;
-}
-
 /* Greedy decoding of all sessions together. */
 static sipo_status decode_batch(const BenchArguments* arguments, const BenchRun* run) {
     int32_t tokens[most_sequences];
@@ -107,7 +79,7 @@ static sipo_status decode_batch(const BenchArguments* arguments, const BenchRun*
     for (int64_t step = 0; step < arguments->generate && status == SIPO_OK; ++step) {
         if (interrupted()) return SIPO_CANCELLED;
         for (size_t i = 0; i < batch && status == SIPO_OK; ++i) {
-            status = most_likely(run, run->sessions[i], &tokens[i]);
+            status = sipo_session_likeliest(run->sessions[i], &tokens[i]);
         }
         if (status == SIPO_OK) status = sipo_batch_decode(run->sessions, tokens, batch);
     }
@@ -129,7 +101,7 @@ static sipo_status decode_one(const BenchArguments* arguments, const BenchRun* r
 
 /* The prompts and what follows them, once; their rates in tokens of all sequences. */
 static sipo_status time_once(const BenchArguments* arguments, const BenchRun* run, int64_t prompt,
-                             double* prefill, double* decode) {
+                             Progress* progress, double* prefill, double* decode) {
     const double batch = (double)arguments->batch;
     sipo_status status = SIPO_OK;
     for (int64_t i = 0; i < arguments->batch && status == SIPO_OK; ++i) {
@@ -138,6 +110,7 @@ static sipo_status time_once(const BenchArguments* arguments, const BenchRun* ru
     const double start = clock_seconds();
     for (int64_t i = 0; i < arguments->batch && status == SIPO_OK; ++i) {
         status = sipo_session_prefill(run->sessions[i], run->ids, (size_t)prompt);
+        progress->before += (uint64_t)prompt;
     }
     const double middle = clock_seconds();
     if (status == SIPO_OK) {
@@ -154,14 +127,14 @@ static int time_prompts(const char* command, const BenchArguments* arguments, co
     sipo_status status = SIPO_OK;
     progress->whole = progress->before = 0;
     for (size_t p = 0; p < arguments->prompts.count; ++p) {
-        progress->whole += (uint64_t)(arguments->repeats * arguments->prompts.items[p]);
+        progress->whole +=
+            (uint64_t)(arguments->repeats * arguments->batch * arguments->prompts.items[p]);
     }
     for (size_t p = 0; p < arguments->prompts.count && status == SIPO_OK; ++p) {
         const int64_t prompt = arguments->prompts.items[p];
         for (int64_t i = 0; i < arguments->repeats && status == SIPO_OK; ++i) {
-            status =
-                time_once(arguments, run, prompt, &results[p].prefill[i], &results[p].decode[i]);
-            progress->before += (uint64_t)prompt;
+            status = time_once(arguments, run, prompt, progress, &results[p].prefill[i],
+                               &results[p].decode[i]);
         }
     }
     return report_status(command, status);
@@ -249,16 +222,15 @@ static int open_model(const Command* command, const BenchArguments* arguments, s
 
 static int open_sessions(const Command* command, const BenchArguments* arguments,
                          const sipo_model* model, Progress* progress, BenchRun* run) {
-    int code = exit_ok;
-    for (int64_t i = 0; i < arguments->batch && code == exit_ok; ++i) {
-        code = session_open(command, &arguments->session, arguments->session.context, model,
-                            i == 0 ? progress : NULL, &run->sessions[i]);
+    int code = session_open(command, &arguments->session, arguments->session.context, model,
+                            progress, &run->sessions[0]);
+    /* Copies share threads and working memory. */
+    for (int64_t i = 1; i < arguments->batch && code == exit_ok; ++i) {
+        code = report_status(command->name, sipo_session_fork(run->sessions[0], &run->sessions[i]));
     }
     if (code != exit_ok) return code;
     run->ids = random_ids(model, arguments);
-    run->vocabulary = (size_t)model_integer(model, SIPO_MODEL_VOCAB_SIZE);
-    run->logits = allocate(run->vocabulary, sizeof *run->logits);
-    if (run->ids != NULL && run->logits != NULL) return exit_ok;
+    if (run->ids != NULL) return exit_ok;
     return report_no_memory(command->name, "the prompt");
 }
 
@@ -280,7 +252,6 @@ static int run_bench(const Command* command, const BenchArguments* arguments) {
     if (code == exit_ok) code = print_results(command, arguments, backend, results);
     free(results);
     for (int64_t i = 0; i < arguments->batch; ++i) sipo_session_free(run.sessions[i]);
-    free(run.logits);
     free(run.ids);
     sipo_model_free(model);
     return code;

@@ -111,7 +111,20 @@ sipo_status sipo_session_logits(sipo_session* session, float* logits, size_t cap
                                 size_t* count) {
     return with_session(session, [&](const Session& target) {
         require(count, "count");
-        write_results(target.logits(), logits, capacity, count, "logits");
+        const LogitsView found = target.logits_view();
+        const std::size_t size = vocab_size(target);
+        if (wants_results(logits, capacity, size, "logits")) {
+            const std::span<const float> values = found.values();
+            std::copy(values.begin(), values.end(), logits);
+        }
+        *count = size;
+    });
+}
+
+sipo_status sipo_session_likeliest(const sipo_session* session, int32_t* token) {
+    return with_session(session, [&](const Session& target) {
+        std::int32_t& result = require(token, "token");
+        result = target.logits_view().likeliest();
     });
 }
 

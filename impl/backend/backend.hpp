@@ -9,7 +9,8 @@
 //     keeps it to rounding.
 //   * The recurrence runs in float32. Δ = 0 leaves the state as it was, bit for bit (but −0
 //     may become 0).
-//   * Operations of one stream act in the order they were called; download() waits for them.
+//   * Operations of one stream act in the order they were called; download() and likeliest() wait
+//     for them.
 // Shapes stand beside the views; all matrices are row-major, tokens first.
 #pragma once
 
@@ -181,6 +182,8 @@ public:
     [[nodiscard]] virtual std::vector<std::int64_t> select_top(View scores, std::int64_t count) = 0;
     // to[i] = from[rows[i]]; the buffers differ.
     virtual void gather_rows(View from, std::span<const std::int64_t> rows, View to) = 0;
+    // to[i] = from[i]: each row into a buffer of its own, [1, cols] f32.
+    virtual void scatter_rows(View from, States to) = 0;
     // Mamba-1: h ← exp(Δ A) ⊙ h + Δ x ⊗ B; y = (h C + D ⊙ x) ⊙ SiLU(z).
     // state [d_state, d_inner]; z like x; y [visited rows, d_inner].
     virtual void selective_scan(const ScanInputs& in, View z, States states, View y) = 0;
@@ -195,6 +198,10 @@ public:
     // out[t] = −ln softmax(logits[t])[targets[t]]. logits [tokens, vocab_size]; out [1, tokens]
     virtual void negative_log_likelihood(View logits, std::span<const std::int32_t> targets,
                                          View out) = 0;
+    // tokens[t] = the index of the largest of logits[t], the first of equal ones; a NaN loses
+    // against every number. -1 when the largest is not finite, or there is none. Waits for the
+    // result as download() does, once for all rows. logits [tokens, vocab_size]
+    virtual void likeliest(View logits, std::span<std::int32_t> tokens) = 0;
     // A whole layer, the operations from rms_norm to multiply_add, for rows that are the next tokens
     // of as many sequences: for backends on which a launch costs as much as a step's work. False:
     // nothing is done, and the operations have to be called one by one.
@@ -210,7 +217,7 @@ public:
     virtual void wait_for(Stream& other) { (void)other; }
     // Runs `operations`. With the same states, rows and buffers as an earlier call they are the
     // same operations, which a device may then repeat without asking again: nothing in them may
-    // depend on the host (no upload, download, embed or select_top).
+    // depend on the host (no upload, download, embed, select_top or likeliest).
     virtual void repeat(States states, View rows, const std::function<void()>& operations) {
         (void)states, (void)rows;
         operations();

@@ -53,7 +53,7 @@ std::vector<Candidate> tokenized(const OpenModel& model, std::span<const std::st
 std::size_t Session::choose(std::span<const std::string> texts,
                             std::span<float> log_probabilities) {
     begin_call();
-    (void)logits();
+    check_logits();
     std::vector<Candidate> candidates = tokenized(*model_, texts);
     const Candidate* best = nullptr;
     for (std::size_t first = 0; first < candidates.size(); first += group_size) {

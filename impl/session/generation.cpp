@@ -23,14 +23,14 @@ Generation::Generation(const Tokenizer& tokenizer, std::int32_t end_of_text,
       text_(tokenizer),
       stops_(sampling_.stops) {}
 
-Generation::Step Generation::next(std::span<const float> logits) {
+Generation::Step Generation::next(const LogitsView& logits) {
     const std::int32_t token = sampler_.sample(logits);
     if (token == end_of_text_ && !sampling_.ignore_end_of_text) {
         finish_ = Finish::end_of_text;
         std::string rest = stops_.push(text_.finish());
         return {.token = -1, .text = rest + stops_.finish(), .last = true};
     }
-    tell_log_probabilities(token, logits);
+    if (sampling_.on_log_probabilities) tell_log_probabilities(token, logits.values());
     Step step{.token = token, .text = stops_.push(text_.push(token)), .last = false};
     ++tokens_;
     if (stops_.stopped()) {
@@ -45,7 +45,6 @@ Generation::Step Generation::next(std::span<const float> logits) {
 }
 
 void Generation::tell_log_probabilities(std::int32_t token, std::span<const float> logits) const {
-    if (!sampling_.on_log_probabilities) return;
     const double total = log_sum_exp(logits);
     const double logit = logits[static_cast<std::size_t>(token)];
     const auto likeliest = likeliest_tokens(logits, sampling_.likeliest);

@@ -35,9 +35,9 @@ public:
     Generation(const Tokenizer& tokenizer, std::int32_t end_of_text, SamplingOptions sampling,
                std::size_t max_tokens, const std::optional<SamplerState>& state);
 
-    // The next token after these logits [vocab_size]. Not to be called after the last. Throws
+    // The next token after these logits. Not to be called after the last. Throws
     // Code::cancelled when on_log_probabilities asks for it.
-    [[nodiscard]] Step next(std::span<const float> logits);
+    [[nodiscard]] Step next(const LogitsView& logits);
     [[nodiscard]] std::size_t tokens() const { return tokens_; }
     [[nodiscard]] Finish finish() const { return finish_; }
     [[nodiscard]] SamplerState sampler_state() const { return sampler_.state(); }

@@ -30,12 +30,17 @@ std::int64_t model_memory(const Container& container) {
     return bytes;
 }
 
+std::int64_t remembered_memory(const OpenModel& model) {
+    return model.state_bytes() + model.architecture().vocab_size * float_bytes;
+}
+
 std::int64_t session_memory(const OpenModel& model, const SessionOptions& options,
                             std::int64_t prompt_tokens) {
     const Architecture& arch = model.architecture();
     const std::int64_t chunk = std::min(chunk_of(model, options), prompt_tokens);
     // The state, and its copy from before a prompt.
     const std::int64_t states = 2 * model.state_bytes();
+    // Those remembered, their copy on the host, and where the head leaves them.
     const std::int64_t logits = 3 * arch.vocab_size * float_bytes;
     const std::int64_t work = (Workspace::floats(arch, chunk) + chunk * arch.d_model) * float_bytes;
     std::int64_t held = 0;

@@ -13,6 +13,9 @@ namespace sipo {
 // OpenModel's own count. The tokenizer and the calibration come on top.
 [[nodiscard]] std::int64_t model_memory(const Container& container);
 
+// Bytes of all that a session remembers: the recurrent state and the logits after the last token.
+[[nodiscard]] std::int64_t remembered_memory(const OpenModel& model);
+
 // The most bytes that a session allocates while it reads prompts of up to `prompt_tokens` tokens
 // and generates: state, working memory of a chunk and, where the method drops tokens, the residual
 // stream of the whole prompt.

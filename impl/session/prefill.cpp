@@ -73,9 +73,7 @@ bool Prefill::run_segment(const Chunk& chunk, const PauseFn& pause) {
     return true;
 }
 
-void Prefill::last_logits(std::span<float> values) {
-    m_.stream->download(m_.head(last_row_), values);
-}
+View Prefill::last_logits() { return m_.head(last_row_); }
 
 bool Prefill::end_pass() {
     const std::int64_t layers = m_.model.architecture().n_layers;

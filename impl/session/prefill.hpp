@@ -71,8 +71,8 @@ public:
     // Tokens of the last step's chunk; none while it is paused.
     [[nodiscard]] std::int64_t tokens_of_step() const { return step_; }
     // Right after a step, in the same turn and while no layer drops tokens: the logits after the
-    // last token of its chunk. [vocab_size]
-    void last_logits(std::span<float> values);
+    // last token of its chunk, in the machinery's memory. [1, vocab_size]
+    [[nodiscard]] backend::View last_logits();
     // Indices of the tokens that reached the last layer; nothing when all did.
     [[nodiscard]] std::optional<std::vector<std::int64_t>> take_kept() { return std::move(kept_); }
 

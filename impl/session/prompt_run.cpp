@@ -41,11 +41,12 @@ void PromptRun::take_from_cache() {
 }
 
 void PromptRun::start_prefill() {
-    final_logits_.resize(static_cast<std::size_t>(request_.model.architecture().vocab_size));
     const auto keep_last = [this](std::int64_t first, View rows) {
         if (request_.on_logits) request_.on_logits(first, rows);
+        // The end of the prompt: nothing but the device can fail from here on.
         if (first + rows.rows == request_.last) {
-            request_.machinery.stream->download(rows.row_range(rows.rows - 1, 1), final_logits_);
+            request_.state.logits.copy(*request_.machinery.stream,
+                                       rows.row_range(rows.rows - 1, 1));
         }
     };
     task_ = std::make_unique<PrefillTask>(
@@ -90,8 +91,7 @@ bool PromptRun::advance(std::int64_t limit, const PauseFn& pause) {
 void PromptRun::keep_mark(std::int64_t tokens) {
     SessionState& state = request_.state;
     const PrefixQuery prefix = query(tokens);
-    state.logits.resize(final_logits_.size());
-    prefill_->last_logits(state.logits);
+    state.logits.copy(*request_.machinery.stream, prefill_->last_logits());
     state.position = tokens;
     state.prompt_length = tokens;
     state.token_hash = extend_token_hash(first_hash_, prefix.ids);
@@ -102,7 +102,6 @@ void PromptRun::finish() {
     SessionState& state = request_.state;
     const auto tokens = static_cast<std::int64_t>(request_.ids.size());
     state.kept = prefill_->take_kept();
-    state.logits.swap(final_logits_);
     state.prompt_length = tokens;
     state.position = first_position_ + tokens;
     state.token_hash = extend_token_hash(first_hash_, request_.ids);

@@ -75,7 +75,6 @@ private:
     std::uint64_t first_hash_;
     std::int64_t reused_ = 0;
     std::vector<std::int64_t> marks_;  // where the cache wants the state; the next comes last
-    std::vector<float> final_logits_;
     std::unique_ptr<PrefillTask> task_;
     std::unique_ptr<Prefill> prefill_;
 };

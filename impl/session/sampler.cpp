@@ -1,7 +1,6 @@
 #include "session/sampler.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -18,36 +17,6 @@ float ordered(float logit) {
     return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
 }
 
-std::int32_t greedy(std::span<const float> all) {
-    // The largest of every part first, lane by lane: a loop that compares with the best so far is a
-    // chain as long as the vocabulary. A NaN loses against every number.
-    constexpr std::size_t lanes = 16;
-    constexpr std::size_t part = 64 * lanes;
-    constexpr float lowest = -std::numeric_limits<float>::infinity();
-    float best = lowest;
-    std::size_t best_part = 0;
-    for (std::size_t first = 0; first < all.size(); first += part) {
-        const std::span logits(all.data() + first, std::min(part, all.size() - first));
-        std::array<float, lanes> top{};
-        top.fill(lowest);
-        std::size_t i = 0;
-        for (; i + lanes <= logits.size(); i += lanes) {
-            for (std::size_t l = 0; l < lanes; ++l) {
-                top[l] = logits[i + l] > top[l] ? logits[i + l] : top[l];
-            }
-        }
-        for (; i < logits.size(); ++i) top[0] = logits[i] > top[0] ? logits[i] : top[0];
-        const float most = *std::max_element(top.begin(), top.end());
-        if (most > best) {
-            best = most;
-            best_part = first;
-        }
-    }
-    const auto from = all.begin() + static_cast<std::ptrdiff_t>(best_part);
-    const auto found = std::find(from, all.end(), best);
-    return found == all.end() ? 0 : static_cast<std::int32_t>(found - all.begin());
-}
-
 }  // namespace
 
 Sampler::Sampler(const SamplingOptions& options) : options_(options), random_(options.seed) {}
@@ -55,14 +24,11 @@ Sampler::Sampler(const SamplingOptions& options) : options_(options), random_(op
 Sampler::Sampler(const SamplingOptions& options, const SamplerState& state)
     : options_(options), random_(state.random), recent_(state.recent.begin(), state.recent.end()) {}
 
-std::int32_t Sampler::sample(std::span<const float> logits) {
-    const std::span<const float> wanted = adjusted(logits);
-    std::int32_t token = greedy(wanted);
-    if (!std::isfinite(wanted[static_cast<std::size_t>(token)])) {
-        fail(Code::backend_error, "the logits are not finite numbers");
-    }
+std::int32_t Sampler::sample(const LogitsView& logits) {
+    const LogitsView wanted = adjusted(logits);
+    std::int32_t token = wanted.likeliest();
     if (options_.temperature > 0.0) {
-        rank_candidates(wanted);
+        rank_candidates(wanted.values());
         token = draw();
     }
     remember(token);
@@ -73,12 +39,13 @@ SamplerState Sampler::state() const {
     return {.random = random_.state(), .recent = {recent_.begin(), recent_.end()}};
 }
 
-std::span<const float> Sampler::adjusted(std::span<const float> logits) {
+LogitsView Sampler::adjusted(const LogitsView& logits) {
     if (options_.repetition_penalty == 1.0 && options_.logit_bias.empty()) return logits;
-    logits_.assign(logits.begin(), logits.end());
+    const std::span<const float> values = logits.values();
+    logits_.assign(values.begin(), values.end());
     add_bias();
     penalise_repetition();
-    return logits_;
+    return LogitsView(logits_);
 }
 
 void Sampler::add_bias() {

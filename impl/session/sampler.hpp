@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/random.hpp"
+#include "session/logits_view.hpp"
 
 namespace sipo {
 
@@ -52,9 +53,10 @@ public:
     explicit Sampler(const SamplingOptions& options);
     Sampler(const SamplingOptions& options, const SamplerState& state);
 
-    // A NaN is never chosen. Throws Code::backend_error when no logit is a finite largest one, and
-    // Code::out_of_range when a bias names a token that has no logit.
-    [[nodiscard]] std::int32_t sample(std::span<const float> logits);
+    // A NaN is never chosen. The values are asked for only when the likeliest token of the logits
+    // as they are does not answer. Throws Code::backend_error when no logit is a finite largest
+    // one, and Code::out_of_range when a bias names a token that has no logit.
+    [[nodiscard]] std::int32_t sample(const LogitsView& logits);
     [[nodiscard]] SamplerState state() const;
 
 private:
@@ -63,7 +65,7 @@ private:
         std::int32_t token;
     };
     // The logits with bias and penalty, in logits_ when they differ from those given.
-    [[nodiscard]] std::span<const float> adjusted(std::span<const float> logits);
+    [[nodiscard]] LogitsView adjusted(const LogitsView& logits);
     void add_bias();
     void penalise_repetition();
     void rank_candidates(std::span<const float> logits);

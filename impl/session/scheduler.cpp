@@ -34,7 +34,7 @@ void Scheduler::check_limit() const {
     one.chunk_tokens = std::max(options_.chunk_tokens, options_.sessions);
     constexpr std::int64_t float_bytes = sizeof(float);
     const std::int64_t logits = model_->architecture().vocab_size * float_bytes;
-    const std::int64_t others = options_.sessions * (model_->state_bytes() + logits);
+    const std::int64_t others = options_.sessions * (remembered_memory(*model_) + logits);
     const std::int64_t paused =
         options_.chunk_tokens * model_->architecture().d_model * float_bytes;
     check_memory(
@@ -180,7 +180,7 @@ void Scheduler::decode_round() {
 bool Scheduler::take_token(Work& work, std::int32_t& token) {
     bool more = false;
     attempt(work, [&] {
-        Generation::Step step = work.generation->next(work.session->logits());
+        Generation::Step step = work.generation->next(work.session->logits_view());
         token = step.token;
         more = !step.last;
         if (token >= 0) work.request->put(token, std::exchange(step.text, {}));

@@ -122,10 +122,8 @@ void Session::prefill_logits(std::span<const std::int32_t> ids, std::int64_t las
 float Session::score_first(std::int32_t token) const {
     const Turn turn(machinery_->turns);
     backend::Stream& stream = *machinery_->stream;
-    const backend::BufferPtr before = stream.allocate(1, model_->architecture().vocab_size);
     const backend::BufferPtr value = stream.allocate(1, 1);
-    stream.upload(logits(), View(*before));
-    stream.negative_log_likelihood(View(*before), {&token, 1}, View(*value));
+    stream.negative_log_likelihood(now_.logits.row(), {&token, 1}, View(*value));
     float nll = 0.0F;
     stream.download(View(*value), {&nll, 1});
     return nll;
@@ -195,7 +193,7 @@ void Session::decode_together(std::span<Session* const> sessions,
 std::size_t Session::generate(const SamplingOptions& sampling, std::size_t max_tokens,
                               const TokenFn& on_token) {
     begin_call();
-    (void)logits();
+    check_logits();
     Generation generation(model_->tokenizer(), model_->architecture().end_of_text, sampling,
                           max_tokens, now_.sampler);
     const auto started = Clock::now();
@@ -220,7 +218,7 @@ std::size_t Session::generate(const SamplingOptions& sampling, std::size_t max_t
 
 void Session::run_generation(Generation& generation, const TokenFn& on_token) {
     for (bool last = false; !last;) {
-        const Generation::Step step = generation.next(logits());
+        const Generation::Step step = generation.next(logits_view());
         last = step.last;
         if (prompt_started_) statistics_.first_token_seconds = seconds_since(*prompt_started_);
         prompt_started_.reset();
@@ -330,9 +328,17 @@ void Session::load(std::span<const std::byte> bytes, const std::string& source) 
 }
 
 std::span<const float> Session::logits() const {
-    check_usable();
-    if (now_.logits.empty()) fail(Code::invalid_state, "the session has read no token yet");
-    return now_.logits;
+    check_logits();
+    if (!now_.logits.is_fetched()) {
+        const Turn turn(machinery_->turns);
+        now_.logits.fetch(*machinery_->stream);
+    }
+    return now_.logits.values();
+}
+
+LogitsView Session::logits_view() const {
+    check_logits();
+    return {now_.logits.likeliest(), [this] { return logits(); }};
 }
 
 std::int64_t Session::kept_count() const {
@@ -349,14 +355,17 @@ void Session::kept_tokens(std::span<std::int64_t> indices) const {
 
 std::int64_t Session::memory() const {
     const auto states = static_cast<std::int64_t>(1 + checkpoints_.size());
-    const std::int64_t logits =
-        model_->architecture().vocab_size * static_cast<std::int64_t>(sizeof(float));
-    return states * (model_->state_bytes() + logits);
+    return states * remembered_memory(*model_) + now_.logits.host_bytes();
 }
 
 void Session::check_usable() const {
     if (now_.broken)
         fail(Code::invalid_state, "an earlier step failed half-way; reset the session");
+}
+
+void Session::check_logits() const {
+    check_usable();
+    if (!now_.has_logits()) fail(Code::invalid_state, "the session has read no token yet");
 }
 
 void Session::check_prompt(std::span<const std::int32_t> ids) const {
@@ -369,9 +378,10 @@ void Session::check_prompt(std::span<const std::int32_t> ids) const {
 void Session::check_limit(std::int64_t prompt_tokens, std::int64_t more_states) const {
     if (options_.memory_limit == 0) return;
     const auto states = static_cast<std::int64_t>(checkpoints_.size()) + more_states;
-    check_memory("the session",
-                 session_memory(*model_, options_, prompt_tokens) + states * model_->state_bytes(),
-                 options_.memory_limit);
+    check_memory(
+        "the session",
+        session_memory(*model_, options_, prompt_tokens) + states * remembered_memory(*model_),
+        options_.memory_limit);
 }
 
 void Session::check_last(std::int64_t last, const context::Plan& plan,
@@ -428,9 +438,6 @@ std::unique_ptr<PromptRun> Session::start_run(std::span<const std::int32_t> ids,
 
 // One token a session by the plain recurrence. At most head_rows sessions.
 void Session::step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens) {
-    const auto width =
-        static_cast<std::size_t>(sessions.front()->model_->architecture().vocab_size);
-    for (Session* session : sessions) session->now_.logits.resize(width);
     for (Session* session : sessions) session->now_.broken = true;
     run_step(sessions, tokens);
     for (std::size_t i = 0; i < sessions.size(); ++i) {
@@ -441,41 +448,58 @@ void Session::step(std::span<Session* const> sessions, std::span<const std::int3
     }
 }
 
+// What a step reads and writes of the sessions, [layers][conv states of the sessions, then their
+// ssm states], and then where their logits go.
+std::vector<View> Session::step_views(std::span<Session* const> sessions, std::int64_t layers) {
+    std::vector<View> views;
+    views.reserve((2 * static_cast<std::size_t>(layers) + 1) * sessions.size());
+    for (std::int64_t layer = 0; layer < layers; ++layer) {
+        for (const Session* session : sessions) {
+            views.push_back(session->now_.recurrent.layer(layer).conv_state);
+        }
+        for (const Session* session : sessions) {
+            views.push_back(session->now_.recurrent.layer(layer).ssm_state);
+        }
+    }
+    for (const Session* session : sessions) views.push_back(session->now_.logits.row());
+    return views;
+}
+
 void Session::run_step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens) {
     Machinery& machinery = *sessions.front()->machinery_;
     const Turn turn(machinery.turns);
     const Model& model = machinery.model;
     backend::Stream& stream = *machinery.stream;
-    const auto count = static_cast<std::int64_t>(sessions.size());
-    machinery.reserve(count, count);
-    machinery.reserve_logits(count);
-    const View residual = View(*machinery.residual).row_range(0, count);
-    for (Session* session : sessions.subspan(1)) stream.wait_for(*session->machinery_->stream);
-    // [layers][conv states of the sessions, then their ssm states]
-    std::vector<View> states;
-    for (std::int64_t layer = 0; layer < model.architecture().n_layers; ++layer) {
-        for (Session* session : sessions) {
-            states.push_back(session->now_.recurrent.layer(layer).conv_state);
-        }
-        for (Session* session : sessions) {
-            states.push_back(session->now_.recurrent.layer(layer).ssm_state);
-        }
+    const std::size_t count = sessions.size();
+    const auto rows = static_cast<std::int64_t>(count);
+    const std::int64_t layers = model.architecture().n_layers;
+    machinery.reserve(rows, rows);
+    machinery.reserve_logits(rows);
+    const View residual = View(*machinery.residual).row_range(0, rows);
+    const View logits = View(*machinery.logits).row_range(0, rows);
+    for (const Session* session : sessions) {
+        if (session->machinery_.get() != &machinery) stream.wait_for(*session->machinery_->stream);
     }
+    const std::vector<View> views = step_views(sessions, layers);
     stream.embed(model.embedding(), tokens, residual);
-    const View logits = View(*machinery.logits).row_range(0, count);
-    stream.repeat(states, logits, [&] {
-        const backend::States all = states;
-        for (std::int64_t layer = 0; layer < model.architecture().n_layers; ++layer) {
-            const auto first = 2 * static_cast<std::size_t>(layer) * sessions.size();
-            const backend::States conv = all.subspan(first, sessions.size());
-            const backend::States ssm = all.subspan(first + sessions.size(), sessions.size());
+    stream.repeat(views, logits, [&] {
+        backend::States left = views;
+        const auto next = [&] {
+            const backend::States states = left.first(count);
+            left = left.subspan(count);
+            return states;
+        };
+        for (std::int64_t layer = 0; layer < layers; ++layer) {
+            const backend::States conv = next();
+            const backend::States ssm = next();
             model.block(layer).step(stream, residual, conv, ssm, *machinery.work);
         }
-        (void)machinery.head(residual);
+        stream.scatter_rows(machinery.head(residual), next());
     });
-    for (std::size_t i = 0; i < sessions.size(); ++i) {
-        stream.download(logits.row_range(static_cast<std::int64_t>(i), 1),
-                        sessions[i]->now_.logits);
+    std::vector<std::int32_t> likeliest(count);
+    stream.likeliest(logits, likeliest);
+    for (std::size_t i = 0; i < count; ++i) {
+        sessions[i]->now_.logits.replaced(stream, likeliest[i]);
     }
 }
 

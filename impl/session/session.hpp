@@ -99,8 +99,11 @@ public:
     void save(const std::filesystem::path& path, Encoding encoding, Flush flush) const;
     void load(std::span<const std::byte> bytes, const std::string& source);
 
-    // [vocab_size]. Throws Code::invalid_state before the first token.
+    // After the last token, until the next call that changes the session. Throw
+    // Code::invalid_state before the first token. The values [vocab_size] are fetched when they are
+    // asked for the first time, in a turn of the machinery.
     [[nodiscard]] std::span<const float> logits() const;
+    [[nodiscard]] LogitsView logits_view() const;
     [[nodiscard]] std::int64_t position() const { return now_.position; }
     [[nodiscard]] std::uint64_t token_hash() const { return now_.token_hash; }
     [[nodiscard]] std::int64_t kept_count() const;
@@ -124,6 +127,7 @@ private:
     [[nodiscard]] float score_first(std::int32_t token) const;
     void run_generation(Generation& generation, const TokenFn& on_token);
     void check_usable() const;
+    void check_logits() const;
     void check_prompt(std::span<const std::int32_t> ids) const;
     void check_limit(std::int64_t prompt_tokens, std::int64_t more_states) const;
     void check_last(std::int64_t last, const context::Plan& plan, std::string_view what) const;
@@ -136,6 +140,8 @@ private:
                                                        LogitsFn on_logits, PrefixCache* cache);
     [[nodiscard]] const SessionState& find_checkpoint(const std::string& name) const;
     static void step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens);
+    [[nodiscard]] static std::vector<backend::View> step_views(std::span<Session* const> sessions,
+                                                               std::int64_t layers);
     static void run_step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens);
 
     std::shared_ptr<const OpenModel> model_;

@@ -15,11 +15,10 @@ std::uint64_t extend_token_hash(std::uint64_t hash, std::span<const std::int32_t
 
 void SessionState::copy_from(backend::Stream& stream, const SessionState& other) {
     // What may lack memory comes first.
-    std::vector<float> new_logits = other.logits;
     std::optional<std::vector<std::int64_t>> new_kept = other.kept;
     std::optional<SamplerState> new_sampler = other.sampler;
     recurrent.copy_from(stream, other.recurrent);
-    logits.swap(new_logits);
+    logits.copy_from(stream, other.logits);
     kept.swap(new_kept);
     sampler.swap(new_sampler);
     position = other.position;
@@ -30,7 +29,6 @@ void SessionState::copy_from(backend::Stream& stream, const SessionState& other)
 
 void SessionState::clear(backend::Stream& stream) {
     recurrent.clear(stream);
-    logits.clear();
     position = 0;
     prompt_length = 0;
     kept.reset();

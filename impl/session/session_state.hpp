@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "session/device_logits.hpp"
 #include "session/recurrent_state.hpp"
 #include "session/sampler.hpp"
 
@@ -17,14 +18,16 @@ namespace sipo {
                                               std::span<const std::int32_t> ids);
 
 struct SessionState {
-    SessionState(backend::Stream& stream, const Architecture& arch) : recurrent(stream, arch) {}
+    SessionState(backend::Stream& stream, const Architecture& arch)
+        : recurrent(stream, arch), logits(stream, arch.vocab_size) {}
 
     // All or nothing, unless the device fails.
     void copy_from(backend::Stream& stream, const SessionState& other);
     void clear(backend::Stream& stream);
+    [[nodiscard]] bool has_logits() const { return position > 0; }
 
     RecurrentState recurrent;
-    std::vector<float> logits;                      // after the last token; empty before the first
+    DeviceLogits logits;                            // after the last token, when there is one
     std::int64_t position = 0;                      // tokens read
     std::int64_t prompt_length = 0;                 // of the last prefill
     std::optional<std::vector<std::int64_t>> kept;  // of the last prefill; nothing: all

@@ -97,12 +97,15 @@ void write_snapshot(Sink& sink, Encoding encoding, backend::Stream& stream, cons
                           .ids = std::nullopt};
     if (state.sampler) header.sampler = {state.sampler->random, state.sampler->recent};
     std::vector<float> values;
-    for (const View& view : views_of(state.recurrent, model.architecture().n_layers)) {
+    const auto write = [&](const View& view) {
         values.resize(elements(view));
         stream.download(view, values);
-        header.states.push_back(writer.write(std::as_bytes(std::span(values))));
+        return writer.write(std::as_bytes(std::span(values)));
+    };
+    for (const View& view : views_of(state.recurrent, model.architecture().n_layers)) {
+        header.states.push_back(write(view));
     }
-    if (!state.logits.empty()) header.logits = writer.write(std::as_bytes(std::span(state.logits)));
+    if (state.has_logits()) header.logits = write(state.logits.row());
     if (state.kept) header.kept = writer.write(std::as_bytes(std::span(*state.kept)));
     if (!label.ids.empty()) header.ids = writer.write(std::as_bytes(label.ids));
     writer.finish(header, join("sipo ", SIPO_VERSION_STRING));
@@ -115,7 +118,7 @@ std::size_t snapshot_bytes(const OpenModel& model, const SessionState& state,
     const std::size_t recent = state.sampler ? state.sampler->recent.size() : 0;
     const std::size_t fixed = 4096 + layers * 512 + label.method.size();
     return fixed + static_cast<std::size_t>(model.state_bytes()) +
-           state.logits.size() * sizeof(float) + kept * sizeof(std::int64_t) +
+           elements(state.logits.row()) * sizeof(float) + kept * sizeof(std::int64_t) +
            (recent + label.ids.size()) * sizeof(std::int32_t);
 }
 
@@ -137,7 +140,7 @@ void read_snapshot(SnapshotReader& reader, backend::Stream& stream, const OpenMo
     Remembered rest = read_rest(reader, model);
     // Everything has been checked; only the device can fail now.
     for (std::size_t i = 0; i < views.size(); ++i) stream.upload(values[i], views[i]);
-    state.logits = std::move(rest.logits);
+    if (header.logits) state.logits.upload(stream, rest.logits);
     state.kept = std::move(rest.kept);
     state.position = header.position;
     state.prompt_length = header.prompt_length;

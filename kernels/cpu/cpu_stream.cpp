@@ -10,6 +10,7 @@
 
 #include "base/checked.hpp"
 #include "base/error.hpp"
+#include "base/largest.hpp"
 #include "base/thread_pool.hpp"
 #include "cpu_buffer.hpp"
 
@@ -224,6 +225,13 @@ public:
         });
     }
 
+    void scatter_rows(View from, States to) override {
+        const Span2d in = resolve(from);
+        for_rows(in.rows, in.cols, [&](std::int64_t i) {
+            std::copy_n(in.row(i), in.cols, resolve(to[static_cast<std::size_t>(i)]).data);
+        });
+    }
+
     void selective_scan(const ScanInputs& in, View z, States states, View y) override {
         ScanArgs all = scan_args(in, y);
         const Span2d gate = resolve(z);
@@ -271,6 +279,14 @@ public:
             const float* row = from.row(t);
             to[t] =
                 kernels_.log_sum_exp(row, from.cols) - row[targets[static_cast<std::size_t>(t)]];
+        });
+    }
+
+    void likeliest(View logits, std::span<std::int32_t> tokens) override {
+        const Span2d from = resolve(logits);
+        for_rows(from.rows, from.cols, [&](std::int64_t t) {
+            tokens[static_cast<std::size_t>(t)] =
+                index_of_largest({from.row(t), static_cast<std::size_t>(from.cols)});
         });
     }
 

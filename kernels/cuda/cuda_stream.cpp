@@ -129,6 +129,8 @@ public:
         });
     }
 
+    void scatter_rows(View from, States to) override;
+
     void selective_scan(const ScanInputs& in, View z, States states, View y) override;
     void head_scan(const ScanInputs& in, const Mamba2Shape& shape, States states, View y) override;
 
@@ -152,6 +154,8 @@ public:
             ids_.upload(targets.data(), static_cast<std::int64_t>(targets.size())), from.rows,
             from.cols, f32(out).data, s());
     }
+
+    void likeliest(View logits, std::span<std::int32_t> tokens) override;
 
     bool step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,
                      States ssm_states) override;
@@ -427,6 +431,34 @@ std::vector<std::int64_t> CudaStream::select_top(View scores, std::int64_t count
           "downloading");
     queue_->synchronize();
     return kept;
+}
+
+void CudaStream::scatter_rows(View from, States to) {
+    const DeviceGuard guard = current();
+    const Rows<float> in = f32(from);
+    for (std::int64_t first = 0; first < from.rows; first += max_states) {
+        const std::int64_t count = std::min<std::int64_t>(max_states, from.rows - first);
+        const States part =
+            to.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+        cuda::scatter_rows({in.row(first), in.stride}, table_of(part), count, from.cols, s());
+    }
+}
+
+// The kernel writes its few keys into the host's memory itself.
+void CudaStream::likeliest(View logits, std::span<std::int32_t> tokens) {
+    const DeviceGuard guard = current();
+    const Rows<float> in = f32(logits);
+    auto* keys = static_cast<LikeliestKey*>(pinned_.data());
+    constexpr std::int64_t row_bytes = likeliest_parts * sizeof(LikeliestKey);
+    const std::int64_t most = static_cast<std::int64_t>(pinned_.bytes()) / row_bytes;
+    for (std::int64_t first = 0; first < logits.rows; first += most) {
+        const std::int64_t count = std::min(most, logits.rows - first);
+        cuda::likeliest({in.row(first), in.stride}, count, logits.cols, keys, s());
+        queue_->synchronize();
+        for (std::int64_t i = 0; i < count; ++i) {
+            tokens[static_cast<std::size_t>(first + i)] = token_of(keys + i * likeliest_parts);
+        }
+    }
 }
 
 template <typename T, typename D>

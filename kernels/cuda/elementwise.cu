@@ -1,4 +1,4 @@
-// Copies with a change of type, gathers, and row biases.
+// Copies with a change of type, gathers, scatters, and row biases.
 #include "device_math.cuh"
 #include "kernels.hpp"
 #include "launch.hpp"
@@ -38,6 +38,16 @@ struct Copy {
 #pragma unroll
         for (int i = 0; i < Width; ++i) out.values[i] = from_float<To>(to_float(in.values[i]));
         *reinterpret_cast<Pack<To, Width>*>(to.row(row) + col) = out;
+    }
+};
+
+template <int Width>
+struct Scatter {
+    Rows<float> from;
+    StateTable to;
+    __device__ void operator()(std::int64_t row, std::int64_t col) const {
+        *reinterpret_cast<Pack<float, Width>*>(to.data[row] + col) =
+            *reinterpret_cast<const Pack<float, Width>*>(from.row(row) + col);
     }
 };
 
@@ -83,6 +93,16 @@ template void gather_rows(Rows<float>, const std::int64_t*, Rows<float>, std::in
                           cudaStream_t);
 template void gather_rows(Rows<bf16>, const std::int64_t*, Rows<bf16>, std::int64_t, std::int64_t,
                           cudaStream_t);
+
+void scatter_rows(Rows<float> from, const StateTable& to, std::int64_t rows, std::int64_t cols,
+                  cudaStream_t s) {
+    // Whole buffers begin on borders of 16 bytes.
+    if (is_wide(from, cols)) {
+        run<wide<float>>(Scatter<wide<float>>{from, to}, rows, cols, s);
+    } else {
+        run<1>(Scatter<1>{from, to}, rows, cols, s);
+    }
+}
 
 template <typename T>
 void add_bias(Rows<T> inout, const float* bias, std::int64_t rows, std::int64_t cols,

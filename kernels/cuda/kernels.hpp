@@ -39,6 +39,9 @@ void copy_rows(Rows<From> from, Rows<To> to, std::int64_t rows, std::int64_t col
 template <typename T>
 void gather_rows(Rows<T> from, const std::int64_t* index, Rows<T> to, std::int64_t rows,
                  std::int64_t cols, cudaStream_t s);
+// Row i into the row that `to` has for it.
+void scatter_rows(Rows<float> from, const StateTable& to, std::int64_t rows, std::int64_t cols,
+                  cudaStream_t s);
 template <typename T>
 void add_bias(Rows<T> inout, const float* bias, std::int64_t rows, std::int64_t cols,
               cudaStream_t s);
@@ -149,6 +152,16 @@ void dequantize(const Weights& weights, __nv_bfloat16* out, std::int64_t out_str
 // out[t] = table[ids[t]]
 void embed(const Weights& table, const std::int32_t* ids, Rows<float> out, std::int64_t rows,
            cudaStream_t s);
+
+// likeliest.cu: a key for each part of each row, [rows, likeliest_parts], rows up to 65,535. `keys`
+// may be pinned memory of the host.
+using LikeliestKey = unsigned long long;
+inline constexpr int likeliest_parts = 8;
+void likeliest(Rows<float> logits, std::int64_t rows, std::int64_t cols, LikeliestKey* keys,
+               cudaStream_t s);
+// The index of the largest of the row with these keys [likeliest_parts], on the host; -1 when that
+// is not finite, or there is none.
+[[nodiscard]] std::int32_t token_of(const LikeliestKey* keys);
 
 // loss.cu: out[t] = ln Σ exp(logits[t]) − logits[t][targets[t]].
 void negative_log_likelihood(Rows<float> logits, const std::int32_t* targets, std::int64_t rows,

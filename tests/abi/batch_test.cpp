@@ -26,6 +26,10 @@ TEST_F(Batch, GivesEachSessionWhatItWouldGetAlone) {
     for (std::size_t i = 0; i < sessions; ++i) {
         ASSERT_EQ(sipo_session_decode(alone[i].get(), tokens[i]), SIPO_OK);
         EXPECT_EQ(position_of(together[i]), position_of(alone[i]));
+        std::int32_t likeliest[2] = {-7, -7};
+        ASSERT_EQ(sipo_session_likeliest(together[i].get(), &likeliest[0]), SIPO_OK);
+        ASSERT_EQ(sipo_session_likeliest(alone[i].get(), &likeliest[1]), SIPO_OK);
+        EXPECT_EQ(likeliest[0], likeliest[1]);
         EXPECT_EQ(logits_of(together[i]), logits_of(alone[i]));
     }
 }

@@ -74,12 +74,14 @@ int use_session(void* user, std::uint64_t, std::uint64_t) {
     const std::int32_t id = 1;
     std::int64_t number = -7;
     std::size_t count = 0;
+    std::int32_t token = -7;
     std::vector<float> reals(4096);
     REFUSED(sipo_session_prefill(s, &id, 1), SIPO_INVALID_STATE);
     REFUSED(sipo_session_prefill_logits(s, &id, 1, 1, reals.data(), 4096), SIPO_INVALID_STATE);
     REFUSED(sipo_session_score(s, &id, 1, 1, reals.data()), SIPO_INVALID_STATE);
     REFUSED(sipo_session_decode(s, 1), SIPO_INVALID_STATE);
     REFUSED(sipo_session_logits(s, reals.data(), 4096, &count), SIPO_INVALID_STATE);
+    REFUSED(sipo_session_likeliest(s, &token), SIPO_INVALID_STATE);
     REFUSED(sipo_session_position(s, &number), SIPO_INVALID_STATE);
     REFUSED(sipo_session_kept_tokens(s, nullptr, 0, &count), SIPO_INVALID_STATE);
     REFUSED(sipo_session_reset(s), SIPO_INVALID_STATE);

@@ -232,6 +232,10 @@ TEST_F(HostileNull, IsRefusedBySessionsResults) {
     REFUSED(sipo_session_logits(nullptr, &logit, 1, &count), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_session_logits(s, nullptr, 1, &count), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_session_logits(s, nullptr, 0, nullptr), SIPO_INVALID_ARGUMENT);
+    std::int32_t token = -7;
+    REFUSED(sipo_session_likeliest(nullptr, &token), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_session_likeliest(s, nullptr), SIPO_INVALID_ARGUMENT);
+    EXPECT_EQ(token, -7);
     REFUSED(sipo_session_position(nullptr, &index), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_session_position(s, nullptr), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_session_kept_tokens(nullptr, &index, 1, &count), SIPO_INVALID_ARGUMENT);

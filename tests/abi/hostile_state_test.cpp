@@ -15,10 +15,13 @@ TEST_F(HostileState, NothingIsGeneratedBeforeTheFirstToken) {
     auto* const s = session.get();
     std::size_t count = poison;
     float logit = -7.0F;
+    std::int32_t token = -7;
     REFUSED(sipo_session_logits(s, &logit, 1, &count), SIPO_INVALID_STATE);
+    REFUSED(sipo_session_likeliest(s, &token), SIPO_INVALID_STATE);
     REFUSED(sipo_session_generate(s, nullptr, 1, nullptr, nullptr, &count), SIPO_INVALID_STATE);
     EXPECT_EQ(count, poison);
     EXPECT_EQ(logit, -7.0F);
+    EXPECT_EQ(token, -7);
     read_prompt();
     ASSERT_EQ(sipo_session_reset(s), SIPO_OK);
     EXPECT_EQ(position_of(session), 0);

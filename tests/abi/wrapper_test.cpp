@@ -84,6 +84,7 @@ TEST_F(Wrapper, TurnsStatusesIntoExceptions) {
     EXPECT_EQ(status_of([&] { sipo::SessionOptions(model).layers({8}); }), SIPO_OUT_OF_RANGE);
     sipo::Session session((sipo::SessionOptions(model)));
     EXPECT_EQ(status_of([&] { session.logits(); }), SIPO_INVALID_STATE);
+    EXPECT_EQ(status_of([&] { session.likeliest(); }), SIPO_INVALID_STATE);
     EXPECT_EQ(status_of([&] { session.prefill(std::vector<std::int32_t>()); }), SIPO_OUT_OF_RANGE);
     const std::size_t huge = std::numeric_limits<std::size_t>::max();
     EXPECT_NE(status_of([&] { session.prefill_logits(ids, 0); }), SIPO_OK);
@@ -113,7 +114,9 @@ TEST_F(Wrapper, ReadsScoresAndGenerates) {
     EXPECT_NE(session.backend_name().find("cpu"), std::string::npos);
     const std::vector<float> rows = session.prefill_logits(ids, 3);
     ASSERT_EQ(rows.size(), 3U * 4096U);
-    EXPECT_EQ(session.logits(), std::vector<float>(rows.end() - 4096, rows.end()));
+    const std::vector<float> last(rows.end() - 4096, rows.end());
+    EXPECT_EQ(session.likeliest(), std::max_element(last.begin(), last.end()) - last.begin());
+    EXPECT_EQ(session.logits(), last);
     EXPECT_EQ(session.kept_tokens().size(), 48U);
     session.decode(5);
     EXPECT_EQ(session.score(ids, 48).size(), 48U);

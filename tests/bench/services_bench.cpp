@@ -219,7 +219,7 @@ void bench_batch() {
         for (std::size_t step = 0; step < tokens; ++step) {
             Ids next;
             for (std::size_t i = 0; i < sessions; ++i) {
-                next.push_back(samplers[i].sample(targets[i]->logits()));
+                next.push_back(samplers[i].sample(targets[i]->logits_view()));
                 found[i].push_back(next.back());
             }
             Session::decode_together(targets, next);

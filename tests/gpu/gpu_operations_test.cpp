@@ -258,6 +258,54 @@ TEST_P(DeviceOperations, RepeatedOperationsReadTheirInputsAnew) {
     expect_parity(operation, subject_.tolerances.product);
 }
 
+// More rows than pinned memory holds results for, of a vocabulary's width and of an odd one.
+TEST_P(DeviceOperations, FindTheLikeliestOfMoreRowsThanOneLaunchTakes) {
+    struct Shape {
+        std::int64_t rows, vocab;
+    };
+    for (const Shape& shape : {Shape{64, 50'280}, Shape{3, 65'024}, Shape{40'000, 37}}) {
+        SCOPED_TRACE(join(shape.rows, " rows of ", shape.vocab));
+        Values logits = random_(shape.rows, shape.vocab, -300.0, 300.0);
+        for (std::int64_t r = 0; r < shape.rows; r += 2) {
+            for (std::int64_t c = 0; c < shape.vocab; ++c) logits(r, c) = std::floor(logits(r, c));
+        }
+        const auto found = [&](backend::BackendPtr backend) {
+            Machine machine(std::move(backend), 1);
+            std::vector<std::int32_t> tokens(static_cast<std::size_t>(shape.rows), -7);
+            machine->likeliest(machine.whole(logits), tokens);
+            return tokens;
+        };
+        EXPECT_EQ(found(subject_.backend), found(make_reference_backend()));
+    }
+}
+
+// The rows of a step go to the sequences' buffers within the record.
+TEST_P(DeviceOperations, RepeatedScattersWriteWhatIsThereNow) {
+    constexpr std::int64_t rows = 5;
+    constexpr std::int64_t vocab = 4099;
+    std::vector<Values> logits;
+    for (int i = 0; i < 8; ++i) logits.push_back(random_(rows, vocab));
+    const auto operation = [&](Machine& machine) {
+        const View from = machine.tokens(rows, vocab, DType::f32);
+        std::vector<View> to;
+        for (std::int64_t i = 0; i < 2 * rows; ++i) to.push_back(machine.whole(Values(1, vocab)));
+        std::vector<Values> results;
+        for (std::size_t i = 0; i < logits.size(); ++i) {
+            const backend::States group = std::span(to).subspan(i % 3 == 2 ? rows : 0, rows);
+            machine->upload(logits[i].data, from);
+            machine->repeat(group, from, [&] { machine->scatter_rows(from, group); });
+            std::vector<std::int32_t> tokens(rows, -7);
+            machine->likeliest(from, tokens);
+            Values found(1, rows);
+            std::copy(tokens.begin(), tokens.end(), found.data.begin());
+            results.push_back(found);
+            for (const View& row : to) results.push_back(machine.values(row));
+        }
+        return results;
+    };
+    expect_parity(operation, 0.0);
+}
+
 TEST_P(DeviceOperations, AStreamThatWaitsSeesWhatAnotherHasDone) {
     constexpr std::int64_t rows = 20'000;
     constexpr std::int64_t channels = 512;

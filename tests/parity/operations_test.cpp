@@ -12,6 +12,8 @@ constexpr std::int64_t token_counts[] = {1, 2, 3, 7, 64, 257};
 constexpr std::int64_t channel_counts[] = {5, 33, 80};
 constexpr float no_limit = 3.4e38F;
 
+using Tokens = std::vector<std::int32_t>;
+
 class Operations : public EverySubject {
 protected:
     // For every number of tokens and of channels.
@@ -228,6 +230,27 @@ TEST_P(Operations, GatherRowsTakesTheRowsAsTheyAre) {
     });
 }
 
+TEST_P(Operations, ScatterRowsFillsABufferARow) {
+    for (const std::int64_t rows : {1, 2, 7, 64, 65, 130}) {
+        for (const std::int64_t channels : {5, 64, 1023}) {
+            SCOPED_TRACE(join(rows, " rows, ", channels, " channels"));
+            const Values from = random_(rows, channels);
+            const auto operation = [&](Machine& machine) {
+                std::vector<View> to;
+                for (std::int64_t i = 0; i < rows; ++i) {
+                    to.push_back(machine.whole(Values(1, channels, 7.0F)));
+                }
+                machine->scatter_rows(machine.tokens(from, DType::f32), to);
+                std::vector<Values> results;
+                for (const View& row : to) results.push_back(machine.values(row));
+                return results;
+            };
+            expect_parity(operation, 0.0);
+            if (HasFatalFailure()) return;
+        }
+    }
+}
+
 TEST_P(Operations, GatedNormMatchesTheReference) {
     for (const std::int64_t groups : {1, 2}) {
         for (const bool some_rows : {false, true}) {
@@ -326,6 +349,75 @@ TEST_P(SelectTop, PutsNotANumberBelowEveryScore) {
     const float nan = std::numeric_limits<float>::quiet_NaN();
     EXPECT_EQ(select({nan, 1, nan, 0, nan, 3}, 3), (Rows{1, 3, 5}));
     EXPECT_EQ(select({nan, 1, nan, 0, nan, 3}, 4), (Rows{0, 1, 3, 5}));
+}
+
+class Likeliest : public Operations {
+protected:
+    // Rows as they are and inside a wider buffer, on one thread and on three.
+    [[nodiscard]] Tokens likeliest(const Values& logits) const {
+        const auto on = [&](backend::BackendPtr backend, int threads, bool inside) {
+            Machine machine(std::move(backend), threads);
+            Tokens tokens(static_cast<std::size_t>(logits.rows), -7);
+            machine->likeliest(inside ? machine.tokens(logits, DType::f32) : machine.whole(logits),
+                               tokens);
+            return tokens;
+        };
+        const Tokens found = on(subject_.backend, 1, false);
+        EXPECT_EQ(found, on(make_reference_backend(), 1, false));
+        EXPECT_EQ(found, on(subject_.backend, 3, true));
+        return found;
+    }
+    [[nodiscard]] std::int32_t likeliest_of(const std::vector<float>& row) const {
+        Values logits(1, static_cast<std::int64_t>(row.size()));
+        logits.data = row;
+        return likeliest(logits).front();
+    }
+
+    const float infinity = std::numeric_limits<float>::infinity();
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+};
+
+SIPO_FOR_EVERY_SUBJECT(Likeliest);
+
+TEST_P(Likeliest, IsTheEarlierOfEqualLogits) {
+    EXPECT_EQ(likeliest_of({1, 5, 3, 5, 2}), 1);
+    EXPECT_EQ(likeliest_of({-4, -3, -5}), 1);
+    EXPECT_EQ(likeliest_of({-1, -0.0F, 0.0F, -0.0F}), 1);
+    EXPECT_EQ(likeliest_of({-1, 0.0F, -0.0F}), 1);
+    std::vector<float> row(50'280, -1.0F);
+    EXPECT_EQ(likeliest_of(row), 0);
+    row.back() = 2.0F;
+    EXPECT_EQ(likeliest_of(row), 50'279);
+    row[1030] = row[40'001] = 2.0F;
+    EXPECT_EQ(likeliest_of(row), 1030);
+}
+
+TEST_P(Likeliest, IsNeverThatOfNotANumber) {
+    EXPECT_EQ(likeliest_of({nan, -3, nan, -2, -nan}), 3);
+    EXPECT_EQ(likeliest_of({-infinity, nan, -3e38F}), 2);
+    EXPECT_EQ(likeliest_of({std::numeric_limits<float>::denorm_min(), 0, nan}), 0);
+}
+
+TEST_P(Likeliest, IsNoneWhereTheLargestIsNotFinite) {
+    EXPECT_EQ(likeliest_of({nan, nan}), -1);
+    EXPECT_EQ(likeliest_of({-infinity, -infinity, nan}), -1);
+    EXPECT_EQ(likeliest_of({1, infinity, 2}), -1);
+}
+
+TEST_P(Likeliest, OfManyRowsIsThatOfEach) {
+    for (const std::int64_t rows : {1, 2, 65, 300}) {
+        for (const std::int64_t vocab : {1, 31, 64, 1023, 4096, 5001}) {
+            SCOPED_TRACE(join(rows, " rows of ", vocab));
+            Values logits = random_(rows, vocab, -9.0, 9.0);
+            // Half of the rows tie often.
+            for (std::int64_t r = 0; r < rows; r += 2) {
+                for (std::int64_t c = 0; c < vocab; ++c) logits(r, c) = std::floor(logits(r, c));
+            }
+            logits(rows / 2, vocab / 2) = nan;
+            (void)likeliest(logits);
+            if (HasFailure()) return;
+        }
+    }
 }
 
 TEST_P(SelectTop, AgreesWithTheReferenceOnManyTies) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <string>
@@ -278,6 +279,25 @@ public:
     void gather_rows(View from, std::span<const Index> rows, View to) override {
         for (Index i = 0; i < to.rows; ++i) {
             for (Index c = 0; c < to.cols; ++c) element(to, i, c) = element(from, rows[at(i)], c);
+        }
+    }
+
+    void scatter_rows(View from, States to) override {
+        for (Index i = 0; i < from.rows; ++i) {
+            for (Index c = 0; c < from.cols; ++c) element(to[at(i)], 0, c) = element(from, i, c);
+        }
+    }
+
+    void likeliest(View logits, std::span<std::int32_t> tokens) override {
+        for (Index t = 0; t < logits.rows; ++t) {
+            float largest = -std::numeric_limits<float>::infinity();
+            tokens[at(t)] = -1;
+            for (Index c = 0; c < logits.cols; ++c) {
+                if (!(element(logits, t, c) > largest)) continue;
+                largest = element(logits, t, c);
+                tokens[at(t)] = static_cast<std::int32_t>(c);
+            }
+            if (std::isinf(largest)) tokens[at(t)] = -1;
         }
     }
 

@@ -27,7 +27,7 @@ SamplingOptions random_options(std::uint64_t seed = 1) {
 std::vector<std::int32_t> draws(const SamplingOptions& options, const Logits& logits, int count) {
     Sampler sampler(options);
     std::vector<std::int32_t> tokens;
-    for (int i = 0; i < count; ++i) tokens.push_back(sampler.sample(logits));
+    for (int i = 0; i < count; ++i) tokens.push_back(sampler.sample(LogitsView(logits)));
     return tokens;
 }
 
@@ -42,12 +42,12 @@ const Logits four{std::log(0.2F), std::log(0.4F), std::log(0.1F), std::log(0.3F)
 using Tokens = std::set<std::int32_t>;
 
 TEST(Sampler, GreedyTakesTheHighestLogit) {
-    EXPECT_EQ(Sampler({}).sample(Logits{-3, -1, -2}), 1);
-    EXPECT_EQ(Sampler({}).sample(Logits{7}), 0);
+    EXPECT_EQ(Sampler({}).sample(LogitsView(Logits{-3, -1, -2})), 1);
+    EXPECT_EQ(Sampler({}).sample(LogitsView(Logits{7})), 0);
 }
 
 TEST(Sampler, GreedyTakesTheFirstOfEqualLogits) {
-    EXPECT_EQ(Sampler({}).sample(Logits{1, 3, 2, 3, 3}), 1);
+    EXPECT_EQ(Sampler({}).sample(LogitsView(Logits{1, 3, 2, 3, 3})), 1);
 }
 
 TEST(Sampler, ATemperatureNearZeroIsGreedy) {
@@ -133,19 +133,19 @@ TEST(Sampler, RepetitionPenaltyDividesPositiveAndMultipliesNegativeLogits) {
     SamplingOptions options;
     options.repetition_penalty = 2.0;
     Sampler positive(options);
-    EXPECT_EQ(positive.sample(Logits{4, 3, 1}), 0);
-    EXPECT_EQ(positive.sample(Logits{4, 3, 1}), 1);  // 4 / 2 < 3
-    EXPECT_EQ(positive.sample(Logits{4, 3, 1}), 0);  // 2 > 1.5 and 1
+    EXPECT_EQ(positive.sample(LogitsView(Logits{4, 3, 1})), 0);
+    EXPECT_EQ(positive.sample(LogitsView(Logits{4, 3, 1})), 1);  // 4 / 2 < 3
+    EXPECT_EQ(positive.sample(LogitsView(Logits{4, 3, 1})), 0);  // 2 > 1.5 and 1
     Sampler negative(options);
-    EXPECT_EQ(negative.sample(Logits{-1, -1.5, -4}), 0);
-    EXPECT_EQ(negative.sample(Logits{-1, -1.5, -4}), 1);  // -1 · 2 < -1.5
+    EXPECT_EQ(negative.sample(LogitsView(Logits{-1, -1.5, -4})), 0);
+    EXPECT_EQ(negative.sample(LogitsView(Logits{-1, -1.5, -4})), 1);  // -1 · 2 < -1.5
 }
 
 TEST(Sampler, RepetitionPenaltyCountsATokenOnce) {
     SamplingOptions options;
     options.repetition_penalty = 2.0;
     Sampler sampler(options);
-    for (int i = 0; i < 4; ++i) EXPECT_EQ(sampler.sample(Logits{10, 1}), 0);
+    for (int i = 0; i < 4; ++i) EXPECT_EQ(sampler.sample(LogitsView(Logits{10, 1})), 0);
 }
 
 TEST(Sampler, RepetitionPenaltyForgetsWhatLeftTheWindow) {
@@ -170,7 +170,7 @@ TEST(Sampler, LeavesOutTokensOfNoProbability) {
 
 TEST(Sampler, NeverTakesATokenWhoseLogitIsNotANumber) {
     const Logits logits{not_a_number, 0, not_a_number, 1};
-    EXPECT_EQ(Sampler({}).sample(logits), 3);
+    EXPECT_EQ(Sampler({}).sample(LogitsView(logits)), 3);
     EXPECT_EQ(drawn(random_options(), logits), (Tokens{1, 3}));
 }
 
@@ -179,7 +179,7 @@ TEST(Sampler, RefusesLogitsWithoutAFiniteMaximum) {
                                  Logits{0, infinity, 1}, Logits{not_a_number, -infinity}}) {
         for (const SamplingOptions& options : {SamplingOptions{}, random_options()}) {
             try {
-                (void)Sampler(options).sample(logits);
+                (void)Sampler(options).sample(LogitsView(logits));
                 ADD_FAILURE() << "no error";
             } catch (const Error& error) {
                 EXPECT_EQ(error.code(), Code::backend_error) << error.what();

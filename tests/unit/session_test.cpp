@@ -121,6 +121,52 @@ TEST(Session, HasNoLogitsBeforeTheFirstToken) {
     expect_error(Code::invalid_state, [&] { (void)session.generate({}, 1, {}); });
 }
 
+// The values are fetched at the first request, the likeliest token is known before: both follow the
+// session through whatever replaces its logits.
+TEST(Session, KnowsTheLikeliestTokenOfTheLogitsItStandsBehind) {
+    Session session(model(), plain());
+    expect_error(Code::invalid_state, [&] { (void)session.logits_view(); });
+    const auto expect_agreement = [](const Session& of) {
+        const std::int32_t before = of.logits_view().likeliest();
+        EXPECT_EQ(before, argmax(of.logits()));
+        EXPECT_EQ(of.logits_view().likeliest(), before);
+    };
+    session.prefill(random_ids(70));
+    session.checkpoint("prompt");
+    const Logits prompt = logits_of(session);
+    for (const std::int32_t token : {5, 6, 7}) {
+        session.decode(token);
+        expect_agreement(session);
+    }
+    const Logits later = logits_of(session);
+    const auto saved = session.save(Encoding::raw);
+    const auto copy = session.fork();
+    session.rewind("prompt");
+    expect_agreement(session);
+    EXPECT_EQ(logits_of(session), prompt);
+    expect_agreement(*copy);
+    EXPECT_EQ(logits_of(*copy), later);
+    session.decode(9);
+    session.load(saved, "memory");
+    expect_agreement(session);
+    EXPECT_EQ(logits_of(session), later);
+    std::vector<float> nll(30);
+    session.score(random_ids(30, 2), 30, nll);
+    expect_agreement(session);
+    session.reset();
+    expect_error(Code::invalid_state, [&] { (void)session.logits_view(); });
+}
+
+TEST(Session, CountsTheLogitsThatWereFetched) {
+    Session session(model(), plain());
+    session.prefill(random_ids(70));
+    const std::int64_t before = session.memory();
+    (void)session.generate({}, 3, {});
+    EXPECT_EQ(session.memory(), before);
+    (void)session.logits();
+    EXPECT_EQ(session.memory(), before + 4 * model()->architecture().vocab_size);
+}
+
 TEST(Session, ReadsAPromptInTwoCallsAsInOne) {
     const Ids first = random_ids(77, 1);
     const Ids second = random_ids(50, 2);

@@ -522,10 +522,16 @@ SIPO_API sipo_status sipo_session_decode(sipo_session* session, int32_t token);
 SIPO_API sipo_status sipo_batch_decode(sipo_session* const* sessions, const int32_t* tokens,
                                        size_t count);
 
-/* Logits after the last token. [SIPO_MODEL_VOCAB_SIZE]. Errors: SIPO_INVALID_STATE before the first
- * token. Since 0.1. */
+/* Logits after the last token. [SIPO_MODEL_VOCAB_SIZE]. They stay where the session computes until
+ * they are asked for; then the call waits for its turn where sessions share workers. Errors:
+ * SIPO_INVALID_STATE before the first token. Since 0.1. */
 SIPO_API sipo_status sipo_session_logits(sipo_session* session, float* logits, size_t capacity,
                                          size_t* count);
+
+/* The token with the largest of these logits, of equal ones the first: the greedy choice, known
+ * without the logits. A NaN is never the largest. Errors: SIPO_INVALID_STATE before the first token,
+ * SIPO_BACKEND_ERROR when the largest is not a finite number. Since 0.1. */
+SIPO_API sipo_status sipo_session_likeliest(const sipo_session* session, int32_t* token);
 
 /* Tokens read so far. Since 0.1. */
 SIPO_API sipo_status sipo_session_position(const sipo_session* session, int64_t* position);

@@ -938,6 +938,15 @@ public:
         });
     }
 
+    /* The token with the largest of these logits, known without them: the greedy choice. Errors:
+     * SIPO_INVALID_STATE before the first token, SIPO_BACKEND_ERROR when the largest is not a
+     * finite number. Since 0.1. */
+    std::int32_t likeliest() const {
+        std::int32_t token = 0;
+        detail::check(sipo_session_likeliest(get(), &token));
+        return token;
+    }
+
     /* Generates up to `max_tokens` (1 to 2^40) tokens from where the session stands and reads each.
      * The end of text stops it and is neither reported nor read. An empty function is not called.
      * Returns how many tokens there were. Errors: SIPO_INVALID_STATE before the first token,
