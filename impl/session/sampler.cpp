@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -21,8 +22,10 @@ float ordered(float logit) {
 
 Sampler::Sampler(const SamplingOptions& options) : options_(options), random_(options.seed) {}
 
-Sampler::Sampler(const SamplingOptions& options, const SamplerState& state)
-    : options_(options), random_(state.random), recent_(state.recent.begin(), state.recent.end()) {}
+Sampler::Sampler(SamplingOptions options, const SamplerState& state)
+    : options_(std::move(options)),
+      random_(state.random),
+      recent_(state.recent.begin(), state.recent.end()) {}
 
 std::int32_t Sampler::sample(const LogitsView& logits) {
     const LogitsView wanted = adjusted(logits);

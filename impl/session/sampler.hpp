@@ -51,7 +51,7 @@ struct SamplerState {
 class Sampler {
 public:
     explicit Sampler(const SamplingOptions& options);
-    Sampler(const SamplingOptions& options, const SamplerState& state);
+    Sampler(SamplingOptions options, const SamplerState& state);
 
     // A NaN is never chosen. The values are asked for only when the likeliest token of the logits
     // as they are does not answer. Throws Code::backend_error when no logit is a finite largest
