@@ -86,6 +86,10 @@ typedef int int32_t;
 
 %ignore sipo::Session::choose;
 
+/* Not bound yet. */
+%ignore sipo::ImportOptions::tokenizer;
+%ignore sipo::export_checkpoint;
+
 /* Tokens and their biases as two lists, which the facades keep equally long. */
 %ignore sipo::SamplingOptions::logit_bias;
 %extend sipo::SamplingOptions {

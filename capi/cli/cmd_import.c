@@ -1,4 +1,4 @@
-/* sipo import: a Hugging Face directory to a .sipo file. */
+/* sipo import: a checkpoint to a .sipo file. */
 #include <sipo/sipo.h>
 #include <stddef.h>
 
@@ -16,6 +16,8 @@ int cmd_import(int argc, char** argv) {
         option_choice("weights", "auto|f32|bf16|q8|q4", &conversion.weights, weights,
                       "how matrices are stored and multiplied; auto: f32 from an f32 checkpoint, "
                       "else bf16"),
+        option_text("tokenizer", "FILE", &conversion.tokenizer,
+                    "a tokenizer.json to take instead of the checkpoint's"),
         conversion_store_option(&conversion),
         option_integer("training-length", &conversion.training_length, 1, INT32_MAX,
                        "tokens that the model was trained with (default config.json's "
@@ -24,13 +26,16 @@ int cmd_import(int argc, char** argv) {
     };
     Command command = {
         .name = "import",
-        .usage = "DIR OUT.sipo [options]",
+        .usage = "CHECKPOINT OUT.sipo [options]",
         .about =
-            "Converts a Hugging Face directory (config.json, model.safetensors or its shards,\n"
-            "tokenizer.json; Mamba-1 or Mamba-2) into one .sipo file. The file appears only\n"
-            "when it is complete.",
+            "Converts a checkpoint of Mamba-1, Mamba-2 or FalconMamba into one .sipo file, which\n"
+            "appears only when it is complete. CHECKPOINT is\n"
+            "  a Hugging Face directory: config.json, tokenizer.json, model.safetensors;\n"
+            "  a directory of the original mamba_ssm: config.json, pytorch_model.bin, of which\n"
+            "  nothing is executed, and a tokenizer.json beside them or by --tokenizer;\n"
+            "  a GGUF file of llama.cpp's mamba and mamba2: F32, F16, BF16, Q8_0, Q4_K, Q6_K.",
         .example = "  sipo import ./mamba-1.4b-hf mamba.sipo --weights bf16",
-        .positionals = {{"DIR", 0, &conversion.from}, {"OUT.sipo", 0, &conversion.output}},
+        .positionals = {{"CHECKPOINT", 0, &conversion.from}, {"OUT.sipo", 0, &conversion.output}},
         .positional_count = 2,
         .groups = {{"Options", options, COUNT_OF(options)}},
         .group_count = 1,

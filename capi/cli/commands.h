@@ -3,6 +3,7 @@
 #define SIPO_CLI_COMMANDS_H_
 
 int cmd_import(int argc, char** argv);
+int cmd_export(int argc, char** argv);
 int cmd_quantize(int argc, char** argv);
 int cmd_info(int argc, char** argv);
 int cmd_generate(int argc, char** argv);

@@ -39,6 +39,9 @@ static sipo_status set_options(const Conversion* conversion, Progress* progress,
         status = sipo_import_options_set_training_length(options, conversion->training_length);
     }
     if (status == SIPO_OK) {
+        status = sipo_import_options_set_tokenizer(options, conversion->tokenizer);
+    }
+    if (status == SIPO_OK) {
         status = sipo_import_options_set_progress(options, progress_update, progress);
     }
     return status;

@@ -1,4 +1,4 @@
-/* What the commands that write a .sipo file have in common: their options and their report. */
+/* What the commands that convert a model have in common: their options and their report. */
 #ifndef SIPO_CLI_CONVERSION_H_
 #define SIPO_CLI_CONVERSION_H_
 
@@ -12,10 +12,11 @@ typedef struct {
     int64_t weights;         /* SIPO_WEIGHTS_* */
     int64_t store;           /* SIPO_STORE_* */
     int64_t training_length; /* NOT_GIVEN: the library's default */
+    const char* tokenizer;   /* NULL: the checkpoint's own */
     int64_t threads;
 } Conversion;
 
-/* sipo_import(), sipo_quantize() or sipo_write_preset(). */
+/* sipo_import(), sipo_export(), sipo_quantize() or sipo_write_preset(). */
 typedef sipo_status (*Convert)(const char* from, const char* output,
                                const sipo_import_options* options);
 

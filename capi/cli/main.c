@@ -18,7 +18,8 @@ typedef struct {
 } Entry;
 
 static const Entry entries[] = {
-    {"import", cmd_import, "convert a Hugging Face directory into a .sipo file"},
+    {"import", cmd_import, "convert a checkpoint into a .sipo file"},
+    {"export", cmd_export, "write a .sipo file as a Hugging Face directory"},
     {"quantize", cmd_quantize, "write a .sipo file again with smaller weights"},
     {"info", cmd_info, "say what is in a .sipo file"},
     {"calibrate", cmd_calibrate, "measure what LongMamba needs, into the .sipo file"},

@@ -2,6 +2,7 @@
 #include "arguments.hpp"
 #include "base/cpu_count.hpp"
 #include "handles.hpp"
+#include "import/export_checkpoint.hpp"
 #include "import/presets.hpp"
 #include "import/quantize.hpp"
 #include "status.hpp"
@@ -68,10 +69,30 @@ sipo_status sipo_import_options_set_progress(sipo_import_options* options, sipo_
     return guarded([&] { require(options, "options").progress = make_progress(fn, user); });
 }
 
-sipo_status sipo_import(const char* directory, const char* output,
+sipo_status sipo_import_options_set_tokenizer(sipo_import_options* options, const char* path) {
+    return guarded([&] {
+        ImportOptions& target = require(options, "options").options;
+        if (path == nullptr) {
+            target.tokenizer.reset();
+        } else {
+            target.tokenizer = require_text(path, "path");
+        }
+    });
+}
+
+sipo_status sipo_export(const char* path, const char* directory,
                         const sipo_import_options* options) {
     return guarded([&] {
-        const std::string from = require_text(directory, "directory");
+        const std::string from = require_text(path, "path");
+        const std::string to = require_text(directory, "directory");
+        const sipo_import_options chosen = options != nullptr ? *options : sipo_import_options{};
+        export_checkpoint(from, to, resolve_threads(chosen.options.threads), chosen.progress);
+    });
+}
+
+sipo_status sipo_import(const char* path, const char* output, const sipo_import_options* options) {
+    return guarded([&] {
+        const std::string from = require_text(path, "path");
         const std::string to = require_text(output, "output");
         const sipo_import_options chosen = options != nullptr ? *options : sipo_import_options{};
         ImportOptions resolved = chosen.options;

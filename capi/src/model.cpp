@@ -32,8 +32,7 @@ std::int64_t integer_property(const OpenModel& model, std::int32_t property) {
 
 std::string text_property(const OpenModel& model, std::int32_t property) {
     switch (property) {
-        case SIPO_MODEL_FAMILY:
-            return model.architecture().family == Family::mamba1 ? "mamba1" : "mamba2";
+        case SIPO_MODEL_FAMILY: return family_name(model.architecture().family);
         case SIPO_MODEL_WEIGHTS_TYPE: return dtype_name(model.model().weights_type());
         case SIPO_MODEL_BACKEND: return model.model().backend().name();
         case SIPO_MODEL_SOURCE: return model.provenance().source;

@@ -156,7 +156,8 @@ public:
 
     // out[t] = table[ids[t]]; ids are in range. [tokens, d_model]
     virtual void embed(const Matrix& table, std::span<const std::int32_t> ids, View out) = 0;
-    // out = in · rsqrt(mean(in²) + eps) · weight, per row. [tokens, d_model]
+    // out = in · rsqrt(mean(in²) + eps) · weight, per row; in is f32 and may be out. weight has at
+    // least the row's elements. [tokens, d_model]
     virtual void rms_norm(View in, const Buffer& weight, float eps, View out) = 0;
     // out = in · matrixᵀ. [tokens, inputs] → [tokens, outputs]
     virtual void multiply(View in, const Matrix& matrix, View out) = 0;

@@ -33,6 +33,15 @@ void check_mamba2(const Architecture& a) {
     }
 }
 
+void check_mixer_eps(const Architecture& a) {
+    const bool falcon = a.family == Family::falcon_mamba;
+    const bool legal =
+        falcon ? a.mixer_rms_eps > 0.0F && a.mixer_rms_eps < 1.0F : a.mixer_rms_eps == 0.0F;
+    if (legal) return;
+    fail(Code::unsupported, "mixer_rms_eps is ", a.mixer_rms_eps,
+         falcon ? "; it must be above 0 and below 1" : "; only FalconMamba has one");
+}
+
 class SpecList {
 public:
     explicit SpecList(std::string prefix) : prefix_(std::move(prefix)) {}
@@ -76,7 +85,7 @@ void add_layer(SpecList& specs, const Architecture& a) {
     if (a.linear_bias) specs.add("mixer.in_proj.bias", {a.in_proj_rows()});
     specs.add("mixer.conv1d.weight", {a.conv_channels(), a.d_conv});
     if (a.conv_bias) specs.add("mixer.conv1d.bias", {a.conv_channels()});
-    if (a.family == Family::mamba1) {
+    if (a.is_mamba1()) {
         add_mamba1(specs, a);
     } else {
         add_mamba2(specs, a);
@@ -87,10 +96,19 @@ void add_layer(SpecList& specs, const Architecture& a) {
 
 }  // namespace
 
+const char* family_name(Family family) {
+    switch (family) {
+        case Family::mamba1: return "mamba1";
+        case Family::mamba2: return "mamba2";
+        case Family::falcon_mamba: return "falcon_mamba";
+    }
+    return "?";
+}
+
 void validate(const Architecture& a) {
-    if (a.family != Family::mamba1 && a.family != Family::mamba2) {
+    if (a.family < Family::mamba1 || a.family > Family::falcon_mamba) {
         fail(Code::unsupported, "family is ", static_cast<int>(a.family),
-             "; it must be 1 (mamba) or ", "2 (mamba2)");
+             "; it must be 1 (mamba), 2 (mamba2) or 3 (falcon_mamba)");
     }
     check_range("n_layers", a.n_layers, 1, 4096);
     check_range("d_model", a.d_model, 1, 65536);
@@ -103,7 +121,8 @@ void validate(const Architecture& a) {
     if (!(a.norm_eps > 0.0F && a.norm_eps < 1.0F)) {
         fail(Code::unsupported, "norm_eps is ", a.norm_eps, "; it must be above 0 and below 1");
     }
-    if (a.family == Family::mamba1) check_range("dt_rank", a.dt_rank, 1, 65536);
+    check_mixer_eps(a);
+    if (a.is_mamba1()) check_range("dt_rank", a.dt_rank, 1, 65536);
     if (a.family == Family::mamba2) check_mamba2(a);
 }
 

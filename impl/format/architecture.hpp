@@ -10,7 +10,12 @@
 
 namespace sipo {
 
-enum class Family : std::uint8_t { mamba1 = 1, mamba2 = 2 };
+// FalconMamba is Mamba-1 with dt, B and C normalised; a family of its own, because a reader that does
+// not know of it must not run it as Mamba-1.
+enum class Family : std::uint8_t { mamba1 = 1, mamba2 = 2, falcon_mamba = 3 };
+
+// "mamba1", "mamba2", "falcon_mamba".
+[[nodiscard]] const char* family_name(Family family);
 
 struct Architecture {
     Family family = Family::mamba1;
@@ -25,7 +30,8 @@ struct Architecture {
     std::int64_t n_groups = 0;
     std::int64_t vocab_size = 0;  // rows of the embedding, padding included
     float norm_eps = 1e-5F;
-    float delta_min = 0.0F;  // Mamba-2 time_step_limit; Mamba-1 leaves Δ unclamped
+    float mixer_rms_eps = 0.0F;  // FalconMamba: of the norms of dt, B and C; 0 in others
+    float delta_min = 0.0F;      // Mamba-2 time_step_limit; Mamba-1 leaves Δ unclamped
     float delta_max = 3.4e38F;
     bool tied_head = true;  // the head is the embedding
     bool conv_bias = true;
@@ -33,19 +39,18 @@ struct Architecture {
     std::int32_t end_of_text = 0;
     std::int64_t training_length = 2048;
 
+    // A channel has a Δ and decays of its own: Mamba-1 and FalconMamba.
+    [[nodiscard]] bool is_mamba1() const { return family != Family::mamba2; }
     // Width of the convolution: x in Mamba-1, x | B | C in Mamba-2.
     [[nodiscard]] std::int64_t conv_channels() const {
-        return family == Family::mamba1 ? d_inner : d_inner + 2 * n_groups * d_state;
+        return is_mamba1() ? d_inner : d_inner + 2 * n_groups * d_state;
     }
     // Rows of in_proj: x | z in Mamba-1, z | x | B | C | dt in Mamba-2.
     [[nodiscard]] std::int64_t in_proj_rows() const {
-        return family == Family::mamba1 ? 2 * d_inner
-                                        : 2 * d_inner + 2 * n_groups * d_state + n_heads;
+        return is_mamba1() ? 2 * d_inner : 2 * d_inner + 2 * n_groups * d_state + n_heads;
     }
     // One Δ per channel in Mamba-1, per head in Mamba-2.
-    [[nodiscard]] std::int64_t delta_channels() const {
-        return family == Family::mamba1 ? d_inner : n_heads;
-    }
+    [[nodiscard]] std::int64_t delta_channels() const { return is_mamba1() ? d_inner : n_heads; }
     bool operator==(const Architecture&) const = default;
 };
 

@@ -2,8 +2,8 @@
 
 #include <array>
 #include <cstdio>
+#include <string>
 #include <type_traits>
-#include <vector>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -17,13 +17,12 @@ public:
     template <typename Value>
     Bytes& add(Value value) {
         static_assert(std::is_arithmetic_v<Value>);
-        const auto* const first = reinterpret_cast<const unsigned char*>(&value);
-        bytes_.insert(bytes_.end(), first, first + sizeof value);
+        bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
         return *this;
     }
     Bytes& add(const std::string& text) {
         add(static_cast<std::uint64_t>(text.size()));
-        bytes_.insert(bytes_.end(), text.begin(), text.end());
+        bytes_ += text;
         return *this;
     }
     [[nodiscard]] Fingerprint fingerprint() const {
@@ -32,7 +31,7 @@ public:
     }
 
 private:
-    std::vector<unsigned char> bytes_;
+    std::string bytes_;
 };
 
 void add(Bytes& bytes, const Architecture& a) {
@@ -40,6 +39,7 @@ void add(Bytes& bytes, const Architecture& a) {
     bytes.add(a.d_state).add(a.d_conv).add(a.dt_rank).add(a.n_heads).add(a.head_dim);
     bytes.add(a.n_groups).add(a.vocab_size).add(a.norm_eps).add(a.delta_min).add(a.delta_max);
     bytes.add(a.tied_head).add(a.conv_bias).add(a.linear_bias).add(a.training_length);
+    if (a.family == Family::falcon_mamba) bytes.add(a.mixer_rms_eps);
 }
 
 void add(Bytes& bytes, const TensorEntry& tensor) {

@@ -11,11 +11,11 @@ using flatbuffers::FlatBufferBuilder;
 using flatbuffers::Offset;
 
 Offset<schema::Architecture> build(FlatBufferBuilder& out, const Architecture& a) {
-    return schema::CreateArchitecture(out, static_cast<schema::Family>(a.family), a.n_layers,
-                                      a.d_model, a.d_inner, a.d_state, a.d_conv, a.dt_rank,
-                                      a.n_heads, a.head_dim, a.n_groups, a.vocab_size, a.norm_eps,
-                                      a.delta_min, a.delta_max, a.tied_head, a.conv_bias,
-                                      a.linear_bias, a.end_of_text, a.training_length);
+    return schema::CreateArchitecture(
+        out, static_cast<schema::Family>(a.family), a.n_layers, a.d_model, a.d_inner, a.d_state,
+        a.d_conv, a.dt_rank, a.n_heads, a.head_dim, a.n_groups, a.vocab_size, a.norm_eps,
+        a.delta_min, a.delta_max, a.tied_head, a.conv_bias, a.linear_bias, a.end_of_text,
+        a.training_length, a.mixer_rms_eps);
 }
 
 Offset<schema::Provenance> build(FlatBufferBuilder& out, const Provenance& provenance) {

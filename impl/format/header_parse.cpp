@@ -52,6 +52,7 @@ private:
                 .n_groups = a.n_groups(),
                 .vocab_size = a.vocab_size(),
                 .norm_eps = a.norm_eps(),
+                .mixer_rms_eps = a.mixer_rms_eps(),
                 .delta_min = a.delta_min(),
                 .delta_max = a.delta_max(),
                 .tied_head = a.tied_head(),

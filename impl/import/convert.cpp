@@ -34,7 +34,7 @@ struct Element<DType::f16> {
     static float load(Bits bits) { return f16_to_float(bits); }
 };
 
-// Safetensors promise no alignment.
+// Checkpoints promise no alignment.
 template <typename Bits>
 Bits bits_at(std::span<const std::byte> data, std::size_t index) {
     Bits bits{};
@@ -71,19 +71,18 @@ std::vector<std::byte> convert_to(DType target, const std::string& name,
 
 }  // namespace
 
-std::optional<DType> dtype_of(std::string_view safetensors_name) {
-    if (safetensors_name == "F32") return DType::f32;
-    if (safetensors_name == "BF16") return DType::bf16;
-    if (safetensors_name == "F16") return DType::f16;
-    return std::nullopt;
-}
-
-std::vector<std::byte> convert_tensor(const std::string& name, const SafetensorsEntry& tensor,
+std::vector<std::byte> convert_tensor(const std::string& name, const SourceTensor& tensor,
                                       DType target) {
-    const std::optional<DType> source = dtype_of(tensor.dtype);
-    if (source == DType::f32) return convert_to<DType::f32>(target, name, tensor.data);
-    if (source == DType::bf16) return convert_to<DType::bf16>(target, name, tensor.data);
-    if (source == DType::f16) return convert_to<DType::f16>(target, name, tensor.data);
+    std::vector<std::byte> room;
+    if (tensor.elements == DType::f32) {
+        return convert_to<DType::f32>(target, name, tensor.read(room));
+    }
+    if (tensor.elements == DType::bf16) {
+        return convert_to<DType::bf16>(target, name, tensor.read(room));
+    }
+    if (tensor.elements == DType::f16) {
+        return convert_to<DType::f16>(target, name, tensor.read(room));
+    }
     fail(Code::unsupported, "tensor ", quote(name), " has the dtype ", quote(tensor.dtype),
          "; F32, BF16 and F16 are read");
 }

@@ -9,10 +9,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/quote.hpp"
-#include "format/layout.hpp"
-#include "import/checkpoint_files.hpp"
+#include "import/checkpoint.hpp"
 #include "import/convert.hpp"
-#include "import/hf_config.hpp"
 #include "import/quantize.hpp"
 
 namespace sipo {
@@ -20,15 +18,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t max_config_bytes = std::size_t{1} << 20;
-
-using Tensors = std::map<std::string, const SafetensorsEntry*, std::less<>>;
-
-// A tensor the model needs and where the checkpoint has it.
+// A tensor the model needs as the checkpoint has it.
 struct Match {
     TensorSpec spec;
-    std::string name;  // in the checkpoint
-    const SafetensorsEntry* entry;
+    const SourceTensor* source;
 };
 
 std::string text_of(const std::vector<std::int64_t>& shape) {
@@ -38,14 +31,6 @@ std::string text_of(const std::vector<std::int64_t>& shape) {
     return text + "]";
 }
 
-// The embedding lost its plural in some exports.
-std::string name_in(const Tensors& tensors, const std::string& name) {
-    if (!tensors.contains(name) && name == "backbone.embeddings.weight") {
-        return "backbone.embedding.weight";
-    }
-    return name;
-}
-
 bool same_shape(const TensorSpec& spec, const std::vector<std::int64_t>& found) {
     if (found == spec.shape) return true;
     // A depthwise convolution has one input channel a group: [channels, 1, d_conv].
@@ -53,56 +38,51 @@ bool same_shape(const TensorSpec& spec, const std::vector<std::int64_t>& found) 
            found[0] == spec.shape[0] && found[2] == spec.shape[1];
 }
 
-Match match(const Tensors& tensors, const TensorSpec& spec) {
-    const std::string name = name_in(tensors, spec.name);
-    const auto found = tensors.find(name);
-    if (found == tensors.end()) {
+Match match(const Checkpoint& checkpoint, const TensorSpec& spec) {
+    const auto found = checkpoint.tensors.find(spec.name);
+    if (found == checkpoint.tensors.end()) {
         fail(Code::corrupt_file, "the checkpoint has no tensor ", quote(spec.name));
     }
-    const SafetensorsEntry& entry = *found->second;
-    if (!same_shape(spec, entry.shape)) {
-        fail(Code::corrupt_file, "tensor ", quote(name), " has the shape ", text_of(entry.shape),
-             "; config.json asks for ", text_of(spec.shape));
+    const SourceTensor& source = found->second;
+    if (!same_shape(spec, source.shape)) {
+        fail(Code::corrupt_file, "tensor ", quote(spec.name), " has the shape ",
+             text_of(source.shape), "; ", checkpoint.description, " asks for ",
+             text_of(spec.shape));
     }
-    if (!dtype_of(entry.dtype)) {
-        fail(Code::unsupported, "tensor ", quote(name), " has the dtype ", quote(entry.dtype),
+    if (!source.elements) {
+        fail(Code::unsupported, "tensor ", quote(spec.name), " has the dtype ", quote(source.dtype),
              "; F32, BF16 and F16 are read");
     }
-    return {spec, name, &entry};
+    return {spec, &source};
 }
 
-// A tensor that no equation uses means that the model is not what config.json says.
-void check_nothing_left(const Tensors& tensors, const std::vector<Match>& matches, bool tied_head) {
+// A tensor that no equation uses means that the model is not what its description says.
+void check_nothing_left(const Checkpoint& checkpoint, const std::vector<Match>& matches) {
     std::set<std::string_view> used;
-    for (const Match& item : matches) used.insert(item.name);
-    if (tied_head) used.insert("lm_head.weight");  // a copy of the embedding, by the config's word
-    for (const auto& [name, entry] : tensors) {
+    for (const Match& item : matches) used.insert(item.spec.name);
+    // A copy of the embedding, by the description's word.
+    if (checkpoint.architecture.tied_head) used.insert("lm_head.weight");
+    for (const auto& [name, entry] : checkpoint.tensors) {
         if (!used.contains(name)) {
             fail(Code::unsupported, "the checkpoint has a tensor ", quote(name),
-                 " that a model of this config.json does not use");
+                 " that a model of this ", checkpoint.description, " does not use");
         }
     }
 }
 
-std::vector<Match> match_all(const Tensors& tensors, const Architecture& architecture) {
+std::vector<Match> match_all(const Checkpoint& checkpoint) {
     std::vector<Match> matches;
-    for (const TensorSpec& spec : tensor_specs(architecture))
-        matches.push_back(match(tensors, spec));
-    check_nothing_left(tensors, matches, architecture.tied_head);
+    for (const TensorSpec& spec : tensor_specs(checkpoint.architecture))
+        matches.push_back(match(checkpoint, spec));
+    check_nothing_left(checkpoint, matches);
     return matches;
 }
 
 DType default_weights(const std::vector<Match>& matches) {
     const bool two_bytes = std::all_of(matches.begin(), matches.end(), [](const Match& item) {
-        return !item.spec.matrix || dtype_of(item.entry->dtype) != DType::f32;
+        return !item.spec.matrix || item.source->dtype != "F32";
     });
     return two_bytes ? DType::bf16 : DType::f32;
-}
-
-// The directory's own name, also when it was given as "." or with a slash at the end.
-std::string name_of(const fs::path& directory) {
-    std::error_code ignored;
-    return fs::canonical(directory, ignored).filename().string();
 }
 
 void check_options(const ImportOptions& options) {
@@ -114,42 +94,37 @@ void check_options(const ImportOptions& options) {
 void write_tensors(ContainerWriter& writer, const std::vector<Match>& matches, DType weights,
                    const Architecture& architecture, ThreadPool& pool, const ProgressFn& progress) {
     std::uint64_t total = 0;
-    for (const Match& item : matches) total += item.entry->data.size();
+    for (const Match& item : matches) total += item.source->file_bytes;
     std::uint64_t done = 0;
     report(progress, done, total);
     for (const Match& item : matches) {
         const DType dtype = stored_type(item.spec, weights);
         // Quantised from f32, so that it does not matter what the checkpoint has.
         const DType first = is_quantised(dtype) ? DType::f32 : dtype;
-        const auto bytes = convert_tensor(item.name, *item.entry, first);
+        const auto bytes = convert_tensor(item.spec.name, *item.source, first);
         add_weights(writer, item.spec, dtype, bytes, architecture, pool);
-        done += item.entry->data.size();
+        done += item.source->file_bytes;
         report(progress, done, total);
     }
 }
 
 }  // namespace
 
-void import_checkpoint(const fs::path& directory, const fs::path& out, const ImportOptions& options,
+void import_checkpoint(const fs::path& path, const fs::path& out, const ImportOptions& options,
                        const ProgressFn& progress) {
     check_options(options);
-    const fs::path config = directory / "config.json";
-    Architecture architecture =
-        parse_hf_config(read_text_file(config, max_config_bytes), config.string());
-    if (options.training_length) architecture.training_length = *options.training_length;
-    const std::string tokenizer = read_text_file(directory / "tokenizer.json", max_blob_bytes);
-    const CheckpointFiles files(directory);
-    const std::vector<Match> matches = match_all(files.tensors(), architecture);
+    Checkpoint checkpoint = open_checkpoint(path, options.tokenizer);
+    if (options.training_length) checkpoint.architecture.training_length = *options.training_length;
+    const std::vector<Match> matches = match_all(checkpoint);
 
     ContainerWriter writer(out, {.store = options.store, .threads = options.threads});
-    writer.set_architecture(architecture);
-    writer.set_provenance({.source = name_of(directory),
-                           .importer = "sipo " SIPO_VERSION,
-                           .note = "imported from a Hugging Face checkpoint"});
-    writer.set_tokenizer(tokenizer);
+    writer.set_architecture(checkpoint.architecture);
+    writer.set_provenance(
+        {.source = checkpoint.name, .importer = "sipo " SIPO_VERSION, .note = checkpoint.note});
+    writer.set_tokenizer(checkpoint.tokenizer);
     ThreadPool pool(options.threads);
-    write_tensors(writer, matches, options.weights.value_or(default_weights(matches)), architecture,
-                  pool, progress);
+    write_tensors(writer, matches, options.weights.value_or(default_weights(matches)),
+                  checkpoint.architecture, pool, progress);
     writer.commit();
 }
 

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/quote.hpp"
+#include "import/named_ranges.hpp"
 
 namespace sipo {
 namespace {
@@ -78,24 +80,18 @@ SafetensorsEntry read_entry(const JsonObject& entry, std::span<const std::byte> 
     return tensor;
 }
 
-using Entries = std::map<std::string, SafetensorsEntry, std::less<>>;
+void check_overlaps(const std::map<std::string, SafetensorsEntry, std::less<>>& entries,
+                    const std::string& source) {
+    std::vector<NamedRange> ranges;
+    for (const auto& [name, entry] : entries) ranges.push_back({name, entry.data});
+    check_disjoint(std::move(ranges), source);
+}
 
-void check_overlaps(const Entries& entries, const std::string& source) {
-    std::vector<const Entries::value_type*> in_order;
-    for (const auto& item : entries) {
-        if (!item.second.data.empty()) in_order.push_back(&item);
-    }
-    std::sort(in_order.begin(), in_order.end(), [](const auto* left, const auto* right) {
-        return left->second.data.data() < right->second.data.data();
-    });
-    const auto clash = std::adjacent_find(
-        in_order.begin(), in_order.end(), [](const auto* left, const auto* right) {
-            return left->second.data.data() + left->second.data.size() > right->second.data.data();
-        });
-    if (clash != in_order.end()) {
-        fail(Code::corrupt_file, source, ": tensor ", quote((*clash)->first), " overlaps ",
-             quote((*std::next(clash))->first));
-    }
+std::optional<DType> dtype_of(std::string_view safetensors_name) {
+    if (safetensors_name == "F32") return DType::f32;
+    if (safetensors_name == "BF16") return DType::bf16;
+    if (safetensors_name == "F16") return DType::f16;
+    return std::nullopt;
 }
 
 }  // namespace
@@ -124,6 +120,20 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
         entries_.emplace(name, read_entry(entry, data));
     }
     check_overlaps(entries_, source);
+}
+
+SourceTensors open_safetensors(const std::filesystem::path& path) {
+    const auto file = std::make_shared<const SafetensorsFile>(path);
+    SourceTensors tensors;
+    for (const auto& [name, entry] : file->entries()) {
+        tensors.emplace(name,
+                        SourceTensor{.dtype = entry.dtype,
+                                     .elements = dtype_of(entry.dtype),
+                                     .shape = entry.shape,
+                                     .file_bytes = entry.data.size(),
+                                     .read = [file, data = entry.data](auto&) { return data; }});
+    }
+    return tensors;
 }
 
 }  // namespace sipo

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/file.hpp"
+#include "import/source_tensor.hpp"
 
 namespace sipo {
 
@@ -33,5 +34,8 @@ private:
     MappedFile file_;
     std::map<std::string, SafetensorsEntry, std::less<>> entries_;
 };
+
+// The tensors of such a file.
+[[nodiscard]] SourceTensors open_safetensors(const std::filesystem::path& path);
 
 }  // namespace sipo

@@ -1,4 +1,6 @@
-// Mamba-1's layer (methods.md section 1; Gu and Dao, arXiv 2312.00752, algorithm 2).
+// Mamba-1's layer (methods.md section 1; Gu and Dao, arXiv 2312.00752, algorithm 2), and with norms
+// of dt, B and C FalconMamba's (Zuo et al., arXiv 2410.05355, section 2.2).
+#include <algorithm>
 #include <string>
 
 #include "base/error.hpp"
@@ -31,6 +33,9 @@ public:
             in_bias_ = source.vector(name + "mixer.in_proj.bias", arch.in_proj_rows());
             out_bias_ = source.vector(name + "mixer.out_proj.bias", arch.d_model);
         }
+        if (arch.family == Family::falcon_mamba) {
+            ones_ = source.ones(std::max(arch.dt_rank, arch.d_state));
+        }
     }
 
     void project(Stream& stream, View residual, States conv_states,
@@ -44,6 +49,7 @@ public:
         stream.causal_conv_silu(work.projected(tokens).col_range(0, arch_.d_inner), *conv_weight_,
                                 conv_bias_.get(), conv_states, x);
         stream.multiply(x, *x_proj_, dt_b_c);  // dt | B | C
+        if (ones_) normalise(stream, dt_b_c);
         stream.delta(dt_b_c.col_range(0, arch_.dt_rank), dt_proj_.get(), *dt_bias_, arch_.delta_min,
                      arch_.delta_max, work.delta(tokens));
     }
@@ -72,7 +78,7 @@ public:
 
     void step(Stream& stream, View residual, States conv_states, States ssm_states,
               Workspace& work) const override {
-        const bool plain = !in_bias_ && !out_bias_;
+        const bool plain = !in_bias_ && !out_bias_ && !ones_;
         if (plain &&
             stream.step_mamba1(layer(residual.rows, work), residual, conv_states, ssm_states)) {
             return;
@@ -88,6 +94,15 @@ public:
     }
 
 private:
+    void normalise(Stream& stream, View dt_b_c) const {
+        std::int64_t first = 0;
+        for (const std::int64_t width : {arch_.dt_rank, arch_.d_state, arch_.d_state}) {
+            const View part = dt_b_c.col_range(first, width);
+            stream.rms_norm(part, *ones_, arch_.mixer_rms_eps, part);
+            first += width;
+        }
+    }
+
     [[nodiscard]] backend::Mamba1Layer layer(std::int64_t rows, const Workspace& work) const {
         return {.norm = norm_.get(),
                 .norm_eps = arch_.norm_eps,
@@ -122,6 +137,7 @@ private:
     backend::BufferPtr d_;            // [1, d_inner]
     backend::MatrixPtr out_proj_;     // [d_model, d_inner]
     backend::BufferPtr out_bias_;
+    backend::BufferPtr ones_;  // [1, max(dt_rank, d_state)], FalconMamba: its norms have no weights
 };
 
 }  // namespace

@@ -50,8 +50,7 @@ Model::Model(const Container& container, backend::BackendPtr backend, int thread
     WeightSource source(container, *backend_);
     LoadProgress loaded(progress, bytes_with_prefix(container, ""));
     final_norm_ = source.vector("backbone.norm_f.weight", arch_.d_model);
-    const auto make_block =
-        arch_.family == Family::mamba1 ? &make_mamba1_block : &make_mamba2_block;
+    const auto make_block = arch_.is_mamba1() ? &make_mamba1_block : &make_mamba2_block;
     // The embedding is the longest task, so it comes first.
     ThreadPool pool(threads);
     pool.run(blocks_.size() + 2, [&](std::size_t task) {

@@ -60,6 +60,10 @@ backend::BufferPtr WeightSource::vector(const std::string& name, std::int64_t si
     return backend_.upload_table(1, size, floats(name, {size}));
 }
 
+backend::BufferPtr WeightSource::ones(std::int64_t size) const {
+    return backend_.upload_table(1, size, std::vector<float>(static_cast<std::size_t>(size), 1.0F));
+}
+
 backend::BufferPtr WeightSource::transposed(const std::string& name, std::int64_t rows,
                                             std::int64_t cols) const {
     return transposed_table(floats(name, {rows, cols}), rows, cols);

@@ -24,6 +24,8 @@ public:
     }
     // A vector as a table [1, size].
     [[nodiscard]] backend::BufferPtr vector(const std::string& name, std::int64_t size) const;
+    // A table [1, size] of ones, for a norm that has no weights.
+    [[nodiscard]] backend::BufferPtr ones(std::int64_t size) const;
     // [rows, cols] stored, [cols, rows] in the table.
     [[nodiscard]] backend::BufferPtr transposed(const std::string& name, std::int64_t rows,
                                                 std::int64_t cols) const;

@@ -29,7 +29,7 @@ public:
           dt_b_c_(stream.allocate(
               capacity, std::max<std::int64_t>(arch.dt_rank, 1) + 2 * arch.d_state, activations)),
           delta_(stream.allocate(capacity, arch.delta_channels(),
-                                 arch.family == Family::mamba1 ? activations : DType::f32)),
+                                 arch.is_mamba1() ? activations : DType::f32)),
           y_(stream.allocate(capacity, arch.d_inner, activations)) {}
 
     [[nodiscard]] backend::View normed(std::int64_t n) const { return first_rows(normed_, n); }

@@ -7,7 +7,10 @@ using backend::View;
 void Machinery::reserve(std::int64_t tokens, std::int64_t at_once) {
     if (!work || work->capacity() < at_once) {
         work.reset();
-        const DType activations = model.weights_type() == DType::f32 ? DType::f32 : DType::bf16;
+        // The norms inside FalconMamba's mixer read f32.
+        const bool precise = model.weights_type() == DType::f32 ||
+                             model.architecture().family == Family::falcon_mamba;
+        const DType activations = precise ? DType::f32 : DType::bf16;
         work = std::make_unique<Workspace>(*stream, model.architecture(), at_once, activations);
     }
     if (!residual || residual->rows() < tokens) {

@@ -42,8 +42,8 @@ OpenModel::OpenModel(const Container& container, const OpenOptions& options,
     for (const std::string& name : profile_names_) {
         profiles_.emplace(name, std::make_shared<CalibrationProfile>(container.profile(name)));
     }
-    log(3, join("opened a ", architecture().family == Family::mamba1 ? "Mamba-1" : "Mamba-2",
-                " model of ", model_.parameters(), " parameters on ", model_.backend().name()));
+    log(3, join("opened a ", family_name(architecture().family), " model of ", model_.parameters(),
+                " parameters on ", model_.backend().name()));
 }
 
 std::shared_ptr<const CalibrationProfile> OpenModel::profile(std::string_view name) const {

@@ -5,7 +5,7 @@ namespace sipo {
 using backend::View;
 
 RecurrentState::RecurrentState(backend::Stream& stream, const Architecture& arch) {
-    const bool mamba1 = arch.family == Family::mamba1;
+    const bool mamba1 = arch.is_mamba1();
     const std::int64_t rows = mamba1 ? arch.d_state : arch.n_heads * arch.d_state;
     const std::int64_t cols = mamba1 ? arch.d_inner : arch.head_dim;
     for (std::int64_t i = 0; i < arch.n_layers; ++i) {

@@ -97,7 +97,7 @@ run 0 "the tool explains the way from a checkpoint to text" --help
 says "its help names calibrate" "sipo calibrate "
 run 0 "the tool tells its version" --version
 says "the version is a number" "^sipo [0-9][0-9.]*$"
-for command in import info calibrate generate score "eval passkey" "eval perplexity" analyze bench; do
+for command in import export info calibrate generate score "eval passkey" "eval perplexity" analyze bench; do
     # shellcheck disable=SC2086  # two words are two arguments
     run 0 "$command has help" $command --help
     says "$command's help has an example" "^Example:"
@@ -112,6 +112,17 @@ run 0 "a checkpoint is imported" import "$checkpoint" "$model"
 run 0 "it is imported raw in f32" import "$checkpoint" "$work/out/f32.sipo" --weights f32 \
     --store=raw --json
 is_json "import --json is JSON"
+run 0 "it is exported" export "$model" "$work/exported"
+run 0 "and imported again" import "$work/exported" "$work/again.sipo"
+cmp "$model" "$work/again.sipo" >"$work/stdout" 2>&1
+result "which gives the same bytes" $?
+run 1 "an export into a directory that holds something is an error" export "$model" "$work/exported"
+complains "the error says so" "is not empty"
+run 0 "a layout of the original code is imported with a tokenizer of the user's" import \
+    "$tests/data/checkpoints/mamba2-groups-original" "$work/original.sipo" \
+    --tokenizer "$checkpoint/tokenizer.json"
+run 1 "without one it is an error" import "$tests/data/checkpoints/mamba2-groups-original" "$work/o.sipo"
+complains "which names what is missing" "tokenizer.json"
 run 1 "a missing checkpoint is an error" import "$work/none" "$work/out/none.sipo"
 complains "the error begins with the command" "^sipo import: ."
 run 2 "an unknown option is wrong usage" import a b --weight f32

@@ -118,7 +118,8 @@ TEST_F(HostileFiles, ThatAreNoCheckpointsAreNotImported) {
     REFUSED(sipo_import(path("missing").c_str(), out.c_str(), nullptr), SIPO_NOT_FOUND);
     REFUSED_SAYING(sipo_import(folder.c_str(), out.c_str(), nullptr), SIPO_NOT_FOUND,
                    "config.json");
-    REFUSED(sipo_import(mamba1_path().c_str(), out.c_str(), nullptr), SIPO_NOT_FOUND);
+    REFUSED_SAYING(sipo_import(mamba1_path().c_str(), out.c_str(), nullptr), SIPO_CORRUPT_FILE,
+                   "GGUF");
     file("config.json", "{");
     REFUSED(sipo_import(folder.c_str(), out.c_str(), nullptr), SIPO_CORRUPT_FILE);
     file("config.json", "{\"model_type\": \"llama\"}");

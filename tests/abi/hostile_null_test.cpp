@@ -35,6 +35,13 @@ TEST_F(HostileNull, IsRefusedByImport) {
     REFUSED(sipo_import_options_set_training_length(nullptr, 1), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_import_options_set_progress(nullptr, no_progress, nullptr), SIPO_INVALID_ARGUMENT);
     EXPECT_EQ(sipo_import_options_set_progress(o, nullptr, nullptr), SIPO_OK);
+    REFUSED(sipo_import_options_set_tokenizer(nullptr, "t.json"), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_import_options_set_tokenizer(o, ""), SIPO_INVALID_ARGUMENT);
+    EXPECT_EQ(sipo_import_options_set_tokenizer(o, nullptr), SIPO_OK);
+    REFUSED(sipo_export(nullptr, "out", o), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_export(from.c_str(), nullptr, o), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_export("", "out", o), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_export(from.c_str(), "", o), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_import(nullptr, "out.sipo", o), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_import(from.c_str(), nullptr, o), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_import("", "out.sipo", o), SIPO_INVALID_ARGUMENT);

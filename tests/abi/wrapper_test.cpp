@@ -256,6 +256,11 @@ TEST_F(Wrapper, ImportsAndCalibrates) {
     import_options.weights(sipo::Weights::f32).store(sipo::Store::raw).threads(2);
     import_options.training_length(100);
     sipo::import_checkpoint(checkpoint_path, path, import_options);
+    EXPECT_EQ(status_of([&] { sipo::export_checkpoint(path, SIPO_ABI_MODELS_DIR); }),
+              SIPO_INVALID_ARGUMENT);
+    import_options.tokenizer("/nowhere/tokenizer.json");
+    EXPECT_EQ(status_of([&] { sipo::import_checkpoint(checkpoint_path, path, import_options); }),
+              SIPO_NOT_FOUND);
     const sipo::Calibration calibration = sipo::Calibration::measure(
         model, ids, 24, sipo::CalibrationOptions().clamp(0.1).threads(2));
     EXPECT_EQ(calibration.log_decay().size(), 8U * 512U);

@@ -21,6 +21,13 @@ Architecture mamba1() {
     return a;
 }
 
+Architecture falcon_mamba() {
+    Architecture a = mamba1();
+    a.family = Family::falcon_mamba;
+    a.mixer_rms_eps = 1e-6F;
+    return a;
+}
+
 Architecture mamba2() {
     Architecture a = mamba1();
     a.family = Family::mamba2;
@@ -92,9 +99,10 @@ void expect_refused(Architecture a, const std::string& part, const Change& chang
     }
 }
 
-TEST(Validate, AcceptsBothFamilies) {
+TEST(Validate, AcceptsTheFamilies) {
     EXPECT_NO_THROW(validate(mamba1()));
     EXPECT_NO_THROW(validate(mamba2()));
+    EXPECT_NO_THROW(validate(falcon_mamba()));
 }
 
 TEST(Validate, RefusesEverySizeOutOfRange) {
@@ -124,6 +132,10 @@ TEST(Validate, RefusesProductsAndFloatsThatDoNotFit) {
     for (const float bad : {0.0F, -1.0F, nan, infinity}) {
         expect_refused(mamba1(), "norm_eps", [&](auto& a) { a.norm_eps = bad; });
     }
+    for (const float bad : {0.0F, -1.0F, 1.0F, nan}) {
+        expect_refused(falcon_mamba(), "mixer_rms_eps", [&](auto& a) { a.mixer_rms_eps = bad; });
+    }
+    expect_refused(mamba1(), "mixer_rms_eps", [](auto& a) { a.mixer_rms_eps = 1e-6F; });
     expect_refused(mamba2(), "delta", [](auto& a) { a.delta_min = nan; });
     expect_refused(mamba2(), "delta", [](auto& a) { a.delta_max = infinity; });
     expect_refused(mamba2(), "delta", [](auto& a) { a.delta_min = 2, a.delta_max = 1; });

@@ -14,6 +14,8 @@
 #include "format/container.hpp"
 #include "import/convert.hpp"
 #include "import/hf_config.hpp"
+#include "import/mamba_ssm_config.hpp"
+#include "import/presets.hpp"
 #include "import/safetensors.hpp"
 
 namespace sipo {
@@ -171,12 +173,14 @@ TEST_P(ReferenceCheckpoints, KeepEveryByte) {
     const auto specs = tensor_specs(container.architecture());
     ASSERT_EQ(container.tensors().size(), specs.size());
     const SafetensorsFile file(directory / "model.safetensors");
+    const SourceTensors tensors = open_safetensors(directory / "model.safetensors");
     ThreadPool pool(2);
     for (const TensorSpec& spec : specs) {
         const TensorEntry& entry = container.require(spec.name, spec.shape);
         EXPECT_EQ(entry.dtype, spec.matrix ? weights : DType::f32);
         const auto& source = file.entries().find(spec.name)->second;
-        EXPECT_TRUE(container.read(entry, pool) == convert_tensor(spec.name, source, entry.dtype));
+        EXPECT_TRUE(container.read(entry, pool) ==
+                    convert_tensor(spec.name, tensors.at(spec.name), entry.dtype));
         if (source.dtype == "BF16" && entry.dtype == DType::bf16) {
             const Bytes bytes = container.read(entry, pool);
             EXPECT_TRUE(
@@ -353,7 +357,7 @@ TEST_F(Imports, NameTheMissingFile) {
     }
     fs::remove(directory_ / "model.safetensors");
     put(directory_ / "pytorch_model.bin", "x");
-    expect_refused(Code::not_found, "pytorch_model.bin");
+    expect_refused(Code::corrupt_file, "pytorch_model.bin");
     expect_error(Code::not_found, "nowhere",
                  [&] { import_checkpoint(directory_ / "nowhere", out_, {}); });
 }
@@ -364,7 +368,6 @@ TEST_F(Imports, RefuseModelsTheEngineDoesNotRun) {
         with_config([&](Json& c) { c[key] = value; });
         expect_refused(Code::unsupported, part);
     };
-    expect_config("model_type", "falcon_mamba", "\"falcon_mamba\"");
     expect_config("model_type", "gpt2", "\"gpt2\"");
     expect_config("hidden_act", "gelu", "\"gelu\"");
     expect_config("rms_norm", false, "rms_norm");
@@ -374,13 +377,70 @@ TEST_F(Imports, RefuseModelsTheEngineDoesNotRun) {
     expect_config("num_hidden_layers", INT64_MAX, "n_layers");
     expect_config("expand", 1.3, "expand");
     expect_config("expand", 1e300, "expand");
-    with_config([](Json& c) {
-        c["model_type"] = "mamba2";
-        c["norm_before_gate"] = true;
-    });
-    expect_refused(Code::unsupported, "norm_before_gate");
-    put(directory_ / "config.json", R"({"d_model": 768, "n_layer": 24, "ssm_cfg": {}})");
-    expect_refused(Code::unsupported, "mamba_ssm");
+}
+
+TEST_F(Imports, RefuseOriginalConfigsTheEngineDoesNotRun) {
+    const auto expect_config = [&](const std::string& key, const Json& value,
+                                   const std::string& part) {
+        Json config = {{"d_model", 8}, {"n_layer", 1}, {"vocab_size", 10}};
+        config[key] = value;
+        put(directory_ / "config.json", config.dump());
+        expect_refused(Code::unsupported, part);
+    };
+    expect_config("rms_norm", false, "rms_norm");
+    expect_config("attn_layer_idx", {3}, "attn_layer_idx");
+    expect_config("d_intermediate", 64, "d_intermediate");
+    expect_config("vocab_size", 0, "vocab_size");
+    expect_config("vocab_size", INT64_MAX, "vocab_size");
+    expect_config("pad_vocab_size_multiple", 0, "pad_vocab_size_multiple");
+    expect_config("d_model", 0, "d_model is 0");
+    expect_config("ssm_cfg", {{"layer", "Mamba3"}}, "\"Mamba3\"");
+    expect_config("ssm_cfg", {{"surprise", 1}}, "\"surprise\"");
+    expect_config("ssm_cfg", {{"layer", "Mamba2"}, {"rmsnorm", false}}, "rmsnorm");
+    expect_config("ssm_cfg", {{"layer", "Mamba2"}, {"norm_before_gate", true}}, "norm_before_gate");
+    expect_config("ssm_cfg", {{"layer", "Mamba2"}, {"D_has_hdim", true}}, "D_has_hdim");
+    expect_config("ssm_cfg", {{"layer", "Mamba2"}, {"d_ssm", 8}}, "d_ssm");
+    expect_config("ssm_cfg", {{"layer", "Mamba2"}, {"activation", "relu"}}, "\"relu\"");
+    expect_config("ssm_cfg", {{"layer", "Mamba2"}, {"headdim", 0}}, "n_heads");
+    expect_config("ssm_cfg", {{"layer", "Mamba2"}, {"headdim", 7}}, "n_heads * head_dim");
+}
+
+TEST(MambaSsmConfig, IsReadWithItsDefaults) {
+    const Architecture mamba1 = parse_mamba_ssm_config(
+        R"({"d_model": 768, "n_layer": 24, "vocab_size": 50277, "ssm_cfg": {}, "rms_norm": true,
+            "residual_in_fp32": true, "fused_add_norm": true, "pad_vocab_size_multiple": 8})",
+        "c");
+    EXPECT_EQ(mamba1, preset_architecture("mamba-130m"));
+    const Architecture mamba2 = parse_mamba_ssm_config(
+        R"({"d_model": 768, "d_intermediate": 0, "n_layer": 24, "vocab_size": 50277,
+            "ssm_cfg": {"layer": "Mamba2"}, "attn_layer_idx": [], "attn_cfg": {}, "rms_norm": true,
+            "residual_in_fp32": true, "fused_add_norm": true, "pad_vocab_size_multiple": 16,
+            "tie_embeddings": true})",
+        "c");
+    EXPECT_EQ(mamba2, preset_architecture("mamba2-130m"));
+}
+
+TEST(HfConfig, ReadsFalconMamba) {
+    const Architecture a = parse_hf_config(
+        R"({"model_type": "falcon_mamba", "hidden_size": 4096, "num_hidden_layers": 64, "vocab_size": 65024,
+            "intermediate_size": 8192, "state_size": 16, "time_step_rank": 256, "eos_token_id": 11,
+            "mixer_rms_eps": 1e-06, "tie_word_embeddings": false})",
+        "c");
+    EXPECT_EQ(a.family, Family::falcon_mamba);
+    EXPECT_EQ(a.mixer_rms_eps, 1e-6F);
+    EXPECT_FALSE(a.tied_head);
+}
+
+// Codestral Mamba's says that its norm comes before the gate; transformers never looks.
+TEST(HfConfig, ReadsSeveralGroupsAndTransformersNewerInfinity) {
+    const Architecture a = parse_hf_config(
+        R"({"model_type": "mamba2", "hidden_size": 4096, "num_hidden_layers": 64, "vocab_size": 32768,
+            "num_heads": 128, "head_dim": 64, "n_groups": 8, "norm_before_gate": true,
+            "time_step_limit": [0.0, {"__float__": "Infinity"}], "tie_word_embeddings": false})",
+        "c");
+    EXPECT_EQ(a.n_groups, 8);
+    EXPECT_EQ(a.delta_max, Architecture{}.delta_max);
+    EXPECT_FALSE(a.tied_head);
 }
 
 TEST_F(Imports, RefuseAMalformedConfig) {

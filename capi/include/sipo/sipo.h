@@ -201,19 +201,37 @@ SIPO_API sipo_status sipo_import_options_set_threads(sipo_import_options* option
  * and the usual length of a calibration sequence. Since 0.1. */
 SIPO_API sipo_status sipo_import_options_set_training_length(sipo_import_options* options,
                                                              int64_t tokens);
+/* Path of a tokenizer.json to take instead of the checkpoint's; NULL for its own. Since 0.1. */
+SIPO_API sipo_status sipo_import_options_set_tokenizer(sipo_import_options* options,
+                                                       const char* path);
 /* Progress in bytes of weights; `fn` may be NULL. Since 0.1. */
 SIPO_API sipo_status sipo_import_options_set_progress(sipo_import_options* options,
                                                       sipo_progress_fn fn, void* user);
 
-/* Converts a Hugging Face directory (config.json, model.safetensors or its shards with their index,
- * tokenizer.json; Mamba-1 or Mamba-2; f32, f16 or bf16) into a .sipo file. The output appears only
- * when it is complete; an existing file is replaced then, and kept if anything fails.
- *   directory    path of the checkpoint
+/* Converts a checkpoint of Mamba-1, Mamba-2 or FalconMamba into a .sipo file:
+ *   - a Hugging Face directory (config.json, tokenizer.json, model.safetensors),
+ *   - a directory of the original mamba_ssm (config.json, pytorch_model.bin, a tokenizer.json beside),
+ *   - a GGUF file of llama.cpp's "mamba" and "mamba2".
+ * Weights may lie in shards with their index; they are f32, f16 or bf16, in GGUF also Q8_0, Q4_K and
+ * Q6_K, which are read as the values they stand for. Nothing in a pytorch_model.bin is executed.
+ * The output appears only when it is complete; an existing file is replaced then, and kept if
+ * anything fails.
+ *   path         of the checkpoint
  *   output       path of the file to write
  *   options      NULL for the defaults
  * Errors: SIPO_NOT_FOUND, SIPO_IO_ERROR, SIPO_CORRUPT_FILE, SIPO_UNSUPPORTED (which tensor or field),
  * SIPO_CANCELLED. Since 0.1. */
-SIPO_API sipo_status sipo_import(const char* directory, const char* output,
+SIPO_API sipo_status sipo_import(const char* path, const char* output,
+                                 const sipo_import_options* options);
+
+/* Writes the model at `path` as a Hugging Face directory: model.safetensors, tokenizer.json and, last,
+ * config.json. Matrices keep their type, everything else is f32. Importing it gives the same file
+ * again, without calibration profiles: the layout has no place for them.
+ *   directory    is made, or must be empty
+ *   options      NULL for the defaults; threads and progress have an effect here
+ * Errors: SIPO_UNSUPPORTED when the weights are quantised, SIPO_INVALID_ARGUMENT when the directory
+ * holds something, SIPO_NOT_FOUND, SIPO_IO_ERROR, SIPO_CORRUPT_FILE, SIPO_CANCELLED. Since 0.1. */
+SIPO_API sipo_status sipo_export(const char* path, const char* directory,
                                  const sipo_import_options* options);
 
 /* Writes the model at `path`, whose weights are f32 or bf16, to `output` with the quantised weights of the

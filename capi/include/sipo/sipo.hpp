@@ -254,6 +254,11 @@ public:
         detail::check(sipo_import_options_set_training_length(get(), tokens));
         return *this;
     }
+    /* Path of a tokenizer.json to take instead of the checkpoint's. Since 0.1. */
+    ImportOptions& tokenizer(const std::string& path) {
+        detail::check(sipo_import_options_set_tokenizer(get(), path.c_str()));
+        return *this;
+    }
     /* Progress in bytes of weights; an empty function for none. Since 0.1. */
     ImportOptions& progress(ProgressFunction function) {
         std::shared_ptr<ProgressFunction> shared = detail::share(std::move(function));
@@ -270,13 +275,22 @@ private:
     detail::Owner<sipo_import_options, &sipo_import_options_free> options_;
 };
 
-/* Converts a Hugging Face directory into a .sipo file, which appears only when it is complete; see
- * sipo_import(). Errors: SIPO_NOT_FOUND, SIPO_IO_ERROR, SIPO_CORRUPT_FILE, SIPO_UNSUPPORTED,
- * SIPO_CANCELLED. Since 0.1. */
-inline void import_checkpoint(const std::string& directory, const std::string& output,
+/* Converts a checkpoint (a directory of Hugging Face's or mamba_ssm's layout, or a GGUF file) into a
+ * .sipo file, which appears only when it is complete; see sipo_import(). Errors: SIPO_NOT_FOUND,
+ * SIPO_IO_ERROR, SIPO_CORRUPT_FILE, SIPO_UNSUPPORTED, SIPO_CANCELLED. Since 0.1. */
+inline void import_checkpoint(const std::string& path, const std::string& output,
                               const ImportOptions& options = ImportOptions()) {
     const detail::Call call;
-    call.check(sipo_import(directory.c_str(), output.c_str(), options.get()));
+    call.check(sipo_import(path.c_str(), output.c_str(), options.get()));
+}
+
+/* Writes a model with f32 or bf16 weights as a Hugging Face directory, which is made or must be
+ * empty; see sipo_export(). Errors: as import_checkpoint(); SIPO_INVALID_ARGUMENT when the directory
+ * holds something. Since 0.1. */
+inline void export_checkpoint(const std::string& path, const std::string& directory,
+                              const ImportOptions& options = ImportOptions()) {
+    const detail::Call call;
+    call.check(sipo_export(path.c_str(), directory.c_str(), options.get()));
 }
 
 /* Writes a model with f32 or bf16 weights again with q8 (the default) or q4 ones; see
