@@ -34,7 +34,7 @@ Tokenizer Tokenizer::from_json(std::string_view json) {
 Tokenizer::Tokenizer(TokenizerJson file)
     : normal_forms_(std::move(file.normal_forms)),
       add_prefix_space_(file.add_prefix_space),
-      use_regex_(file.use_regex) {
+      cuts_(std::move(file.cuts)) {
     build_tables(file);
     for (const auto& [content, id] : file.vocabulary) add_token(id, content, false);
     ids_ = std::move(file.vocabulary);
@@ -107,19 +107,19 @@ void Tokenizer::encode_piece(std::string_view text, WordEncoder& words,
         if (piece.token != nullptr) {
             ids.push_back(piece.token->id);
         } else if (add_prefix_space_ && !piece.text.starts_with(' ')) {
-            encode_words(' ' + std::string(piece.text), words, ids);
+            encode_words(' ' + std::string(piece.text), 0, words, ids);
         } else {
-            encode_words(piece.text, words, ids);
+            encode_words(piece.text, 0, words, ids);
         }
     }
 }
 
-void Tokenizer::encode_words(std::string_view text, WordEncoder& words,
+void Tokenizer::encode_words(std::string_view text, std::size_t rule, WordEncoder& words,
                              std::vector<std::int32_t>& ids) const {
-    if (!use_regex_) return words.append(text, ids);
+    if (rule == cuts_.size()) return words.append(text, ids);
     for (std::size_t at = 0; at < text.size();) {
-        const std::size_t length = word_length(text, at);
-        words.append(text.substr(at, length), ids);
+        const std::size_t length = piece_length(cuts_[rule], text, at);
+        encode_words(text.substr(at, length), rule + 1, words, ids);
         at += length;
     }
 }

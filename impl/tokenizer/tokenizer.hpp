@@ -20,6 +20,7 @@
 #include "tokenizer/added_tokens.hpp"
 #include "tokenizer/bpe.hpp"
 #include "tokenizer/normalize.hpp"
+#include "tokenizer/pretokenize.hpp"
 
 namespace sipo {
 
@@ -65,12 +66,13 @@ private:
     [[nodiscard]] std::string normalized(std::string_view text) const;
     void encode_piece(std::string_view text, WordEncoder& words,
                       std::vector<std::int32_t>& ids) const;
-    void encode_words(std::string_view text, WordEncoder& words,
+    // Cuts by the rules from `rule` on, and encodes the words that come out.
+    void encode_words(std::string_view text, std::size_t rule, WordEncoder& words,
                       std::vector<std::int32_t>& ids) const;
 
     std::vector<NormalForm> normal_forms_;
     bool add_prefix_space_;
-    bool use_regex_;
+    std::vector<CutRule> cuts_;
     AddedTokenMatcher raw_added_;         // sought in the text as given
     AddedTokenMatcher normalized_added_;  // sought in the rest, normalised
     BpeTables bpe_;

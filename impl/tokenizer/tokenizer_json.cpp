@@ -58,14 +58,81 @@ void check_byte_level(const JsonObject& object) {
     fail(Code::unsupported, object.source(), " is ", quote(type), "; only ByteLevel is supported");
 }
 
+// The steps that cut text into words. ByteLevel, which there must be once, turns characters into the
+// alphabet of bytes on its way.
+class PreTokenizerReader {
+public:
+    explicit PreTokenizerReader(TokenizerJson& out) : out_(out) {}
+
+    void read(const JsonObject& object) {
+        const std::string type = object.text("type");
+        if (type == "Sequence") return read_sequence(object);
+        if (type == "ByteLevel" && !in_bytes_) return read_byte_level(object);
+        if (type == "Punctuation" && !in_bytes_) {
+            require(object, object.text("behavior", "Isolated") == "Contiguous", "behavior");
+            return add(object, CutRule::punctuation);
+        }
+        if (type == "Digits") {
+            require(object, !object.boolean("individual_digits", false), "individual_digits");
+            return add(object, in_bytes_ ? CutRule::byte_digits : CutRule::digits);
+        }
+        if (type == "Split") {
+            require(object, object.object("pattern").text("Regex", "") == "[0-9][0-9][0-9]",
+                    "pattern");
+            require(object, object.text("behavior") == "Isolated", "behavior");
+            require(object, !object.boolean("invert", false), "invert");
+            return add(object, CutRule::digit_triples);
+        }
+        fail(Code::unsupported, object.source(), " is ", quote(type),
+             "; ByteLevel is supported, and around it the steps of Falcon's tokenizer");
+    }
+
+    void finish(const std::string& source) const {
+        if (!in_bytes_) fail(Code::unsupported, source, " has no ByteLevel");
+    }
+
+private:
+    static constexpr std::size_t most_steps = 16;
+
+    static void require(const JsonObject& object, bool supported, const char* key) {
+        if (supported) return;
+        fail(Code::unsupported, object.source(), " sets \"", key,
+             "\" to what Falcon's tokenizer does not");
+    }
+
+    void add(const JsonObject& object, CutRule rule) {
+        if (out_.cuts.size() == most_steps) {
+            fail(Code::unsupported, object.source(), " has more than ", most_steps, " steps");
+        }
+        out_.cuts.push_back(rule);
+    }
+
+    void read_sequence(const JsonObject& object) {
+        const Json& steps = object.array("pretokenizers");
+        for (std::size_t i = 0; i < steps.size(); ++i) {
+            read({steps[i], indexed(object.source(), i)});
+        }
+    }
+
+    void read_byte_level(const JsonObject& object) {
+        out_.add_prefix_space = flag(object, "add_prefix_space");
+        require(object, !out_.add_prefix_space || out_.cuts.empty(), "add_prefix_space");
+        if (object.boolean("use_regex", true)) add(object, CutRule::words);
+        in_bytes_ = true;
+    }
+
+    TokenizerJson& out_;
+    bool in_bytes_ = false;
+};
+
 void read_pre_tokenizer(const JsonObject& root, TokenizerJson& out) {
     if (!root.has("pre_tokenizer")) {
         fail(Code::unsupported, root.source(), " has no pre_tokenizer; ByteLevel is supported");
     }
     const JsonObject object = root.object("pre_tokenizer");
-    check_byte_level(object);
-    out.add_prefix_space = flag(object, "add_prefix_space");
-    out.use_regex = object.boolean("use_regex", true);
+    PreTokenizerReader reader(out);
+    reader.read(object);
+    reader.finish(object.source());
 }
 
 // Options of BPE that are for other alphabets than that of bytes, or for training.

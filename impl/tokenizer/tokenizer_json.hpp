@@ -10,13 +10,14 @@
 #include "tokenizer/added_tokens.hpp"
 #include "tokenizer/bpe.hpp"
 #include "tokenizer/normalize.hpp"
+#include "tokenizer/pretokenize.hpp"
 
 namespace sipo {
 
 struct TokenizerJson {
     std::vector<NormalForm> normal_forms;  // applied one after the other
     bool add_prefix_space = false;
-    bool use_regex = true;
+    std::vector<CutRule> cuts;  // of text into words, one after the other
     bool ignore_merges = false;
     StringMap<std::int32_t> vocabulary;                       // tokens in the byte alphabet
     std::vector<std::pair<std::string, std::string>> merges;  // in order of rank

@@ -65,6 +65,20 @@ bool is_space(char32_t value) {
     }
 }
 
+bool is_punctuation(char32_t value) {
+    if (value < 0x80) return value > ' ' && value < 0x7f && kind_of(value) == CharKind::other;
+    switch (utf8proc_category(static_cast<utf8proc_int32_t>(value))) {
+        case UTF8PROC_CATEGORY_PC:
+        case UTF8PROC_CATEGORY_PD:
+        case UTF8PROC_CATEGORY_PS:
+        case UTF8PROC_CATEGORY_PE:
+        case UTF8PROC_CATEGORY_PI:
+        case UTF8PROC_CATEGORY_PF:
+        case UTF8PROC_CATEGORY_PO: return true;
+        default: return false;
+    }
+}
+
 bool is_word_character(char32_t value) {
     constexpr char32_t non_joiner = 0x200c;
     constexpr char32_t joiner = 0x200d;

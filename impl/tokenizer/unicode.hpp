@@ -14,6 +14,9 @@ enum class CharKind : std::uint8_t { letter, number, space, other };
 // \s: the property White_Space.
 [[nodiscard]] bool is_space(char32_t value);
 
+// \p{P}, and ASCII's symbols ("$", "+") as well: what Hugging Face's Punctuation cuts at.
+[[nodiscard]] bool is_punctuation(char32_t value);
+
 // \w: Alphabetic, marks, decimal digits, connector punctuation and the two joiners.
 [[nodiscard]] bool is_word_character(char32_t value);
 

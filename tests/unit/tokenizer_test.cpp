@@ -105,7 +105,7 @@ TEST_P(AgainstHuggingFace, DecodesToTheSameText) {
 
 INSTANTIATE_TEST_SUITE_P(Tokenizers, AgainstHuggingFace,
                          testing::Values("gpt-neox-20b", "passkey-mamba1", "small-flags",
-                                         "small-prefix", "small-plain"),
+                                         "small-prefix", "small-plain", "small-falcon"),
                          [](const auto& test) {
                              std::string name = test.param;
                              std::replace(name.begin(), name.end(), '-', '_');
@@ -268,7 +268,7 @@ TEST(Words, AreCutByGpt2sPattern) {
     const auto words = [](std::string_view text) {
         std::vector<std::string> out;
         for (std::size_t at = 0; at < text.size(); at += out.back().size()) {
-            out.emplace_back(text.substr(at, word_length(text, at)));
+            out.emplace_back(text.substr(at, piece_length(CutRule::words, text, at)));
         }
         return out;
     };

@@ -22,6 +22,21 @@ bool splits_like_gpt2(std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+// How the file's kind of tokenizer cuts text into words; nothing for a kind that is not read.
+std::optional<Json> pre_tokenizer(std::string_view name) {
+    const Json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
+    if (splits_like_gpt2(name)) return byte_level;
+    if (name != "falcon") return std::nullopt;
+    return Json{{"type", "Sequence"},
+                {"pretokenizers",
+                 {{{"type", "Punctuation"}, {"behavior", "Contiguous"}},
+                  byte_level,
+                  {{"type", "Split"},
+                   {"pattern", {{"Regex", "[0-9][0-9][0-9]"}}},
+                   {"behavior", "Isolated"},
+                   {"invert", false}}}}};
+}
+
 Json added_token(std::size_t id, const std::string& content, bool special) {
     return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
             {"rstrip", false}, {"normalized", false}, {"special", special}};
@@ -36,7 +51,8 @@ std::string gguf_tokenizer_kind(const GgufFile& file) {
 
 std::optional<std::string> gguf_tokenizer(const GgufFile& file) {
     if (file.text("tokenizer.ggml.model", "none") != "gpt2") return std::nullopt;
-    if (!splits_like_gpt2(file.text("tokenizer.ggml.pre", "default"))) return std::nullopt;
+    std::optional<Json> cuts = pre_tokenizer(file.text("tokenizer.ggml.pre", "default"));
+    if (!cuts) return std::nullopt;
     const std::vector<std::string> tokens = file.texts("tokenizer.ggml.tokens");
     std::vector<std::int64_t> types;
     if (file.has("tokenizer.ggml.token_type")) types = file.integers("tokenizer.ggml.token_type");
@@ -55,7 +71,7 @@ std::optional<std::string> gguf_tokenizer(const GgufFile& file) {
     const Json tokenizer = {{"version", "1.0"},
                             {"added_tokens", std::move(added)},
                             {"normalizer", nullptr},
-                            {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
+                            {"pre_tokenizer", *std::move(cuts)},
                             {"decoder", {{"type", "ByteLevel"}}},
                             {"model",
                              {{"type", "BPE"},

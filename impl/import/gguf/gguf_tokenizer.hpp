@@ -8,8 +8,8 @@
 
 namespace sipo {
 
-// Nothing where the file has no byte-level BPE ("tokenizer.ggml.model" gpt2 with one of GPT-2's
-// ways to split text) of its own. Code::corrupt_file where it has a broken one.
+// Nothing where the file has no byte-level BPE ("tokenizer.ggml.model" gpt2 with GPT-2's or Falcon's
+// way to cut text into words) of its own. Code::corrupt_file where it has a broken one.
 [[nodiscard]] std::optional<std::string> gguf_tokenizer(const GgufFile& file);
 
 // "gpt2 / olmo", for messages.

@@ -127,7 +127,12 @@ function smallTokenizers() {
         {byteLevel: {add_prefix_space: true}, normalizer: {type: 'Sequence', normalizers: [{type: 'NFKD'}, {type: 'NFC'}]}});
     prefix.model.ignore_merges = true;
     const plain = small(merges, [], [], {byteLevel: {use_regex: false}, mergeLines: true, normalizer: {type: 'NFD'}});
-    return {'small-flags': flags, 'small-prefix': prefix, 'small-plain': plain};
+    // The steps of Falcon's tokenizer.
+    const falcon = small([...merges, ['1', '2'], ['12', '3'], ['!', '!'], ['.', '.']], [], [], {});
+    falcon.pre_tokenizer = {type: 'Sequence', pretokenizers: [
+        {type: 'Punctuation', behavior: 'Contiguous'}, falcon.pre_tokenizer, {type: 'Digits', individual_digits: false},
+        {type: 'Split', pattern: {Regex: '[0-9][0-9][0-9]'}, behavior: 'Isolated', invert: false}]};
+    return {'small-flags': flags, 'small-prefix': prefix, 'small-plain': plain, 'small-falcon': falcon};
 }
 
 const u32 = (n) => { const b = Buffer.alloc(4); b.writeUInt32LE(n); return b; };
