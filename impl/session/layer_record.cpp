@@ -26,9 +26,7 @@ void append_rows(backend::Stream& stream, View from, const std::vector<std::int6
     }
 }
 
-std::int64_t groups_of(const Architecture& arch) {
-    return arch.is_mamba1() ? 1 : arch.n_groups;
-}
+std::int64_t groups_of(const Architecture& arch) { return arch.is_mamba1() ? 1 : arch.n_groups; }
 
 }  // namespace
 

@@ -25,9 +25,9 @@ protected:
     }
 
     static std::string written_by_torch() {
-        std::ifstream in(fs::path(SIPO_TESTS_DIR) / "data/checkpoints/mamba2-original" /
-                             "pytorch_model.bin",
-                         std::ios::binary);
+        std::ifstream in(
+            fs::path(SIPO_TESTS_DIR) / "data/checkpoints/mamba2-original" / "pytorch_model.bin",
+            std::ios::binary);
         return {std::istreambuf_iterator<char>(in), {}};
     }
 

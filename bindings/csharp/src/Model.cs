@@ -240,7 +240,7 @@ namespace Sipo
         /// <summary>Recurrent state of one session.</summary>
         public long StateBytes => handle.Use(Native.Model_state_bytes);
 
-        /// <summary>"mamba1" or "mamba2".</summary>
+        /// <summary>"mamba1", "mamba2" or "falcon_mamba".</summary>
         public string Family => handle.Use(m => NativeArray.Text(Native.Model_family(m)));
 
         /// <summary>"f32", "bf16", "q8" or "q4".</summary>

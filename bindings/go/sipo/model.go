@@ -50,7 +50,7 @@ func (m *Model) finalize() { m.close() }
 
 // Info is what a model is.
 type Info struct {
-	Family         string // "mamba1" or "mamba2"
+	Family         string // "mamba1", "mamba2" or "falcon_mamba"
 	WeightsType    string // "f32", "bf16", "q8" or "q4"
 	Backend        string // where it runs, such as "cpu (avx512)"
 	Source         string // the checkpoint it was imported from

@@ -308,7 +308,7 @@ SIPO_API sipo_status sipo_model_get_integer(const sipo_model* model, int32_t pro
 
 /* Facts about a model that are text. Since 0.1. */
 enum {
-    SIPO_MODEL_FAMILY = 1000,       /* "mamba1" or "mamba2" */
+    SIPO_MODEL_FAMILY = 1000,       /* "mamba1", "mamba2" or "falcon_mamba" */
     SIPO_MODEL_WEIGHTS_TYPE = 1010, /* "f32", "bf16", "q8" or "q4" */
     SIPO_MODEL_BACKEND = 1020,      /* where it runs, such as "cpu (avx512)" */
     SIPO_MODEL_SOURCE = 1030        /* the checkpoint that it was imported from */

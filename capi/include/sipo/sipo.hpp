@@ -402,7 +402,7 @@ public:
     long long weight_bytes() const { return integer(SIPO_MODEL_WEIGHT_BYTES); }
     /* Recurrent state of one session. Since 0.1. */
     long long state_bytes() const { return integer(SIPO_MODEL_STATE_BYTES); }
-    /* "mamba1" or "mamba2". Since 0.1. */
+    /* "mamba1", "mamba2" or "falcon_mamba". Since 0.1. */
     std::string family() const { return text(SIPO_MODEL_FAMILY); }
     /* "f32" or "bf16". Since 0.1. */
     std::string weights_type() const { return text(SIPO_MODEL_WEIGHTS_TYPE); }

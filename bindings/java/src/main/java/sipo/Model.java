@@ -302,7 +302,7 @@ public final class Model implements AutoCloseable {
         return handle.use(Native::Model_state_bytes);
     }
 
-    /** "mamba1" or "mamba2". */
+    /** "mamba1", "mamba2" or "falcon_mamba". */
     public String family() {
         return handle.use((long model) -> Library.text(Native.Model_family(model)));
     }
