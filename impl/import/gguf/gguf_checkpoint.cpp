@@ -99,6 +99,7 @@ std::span<const std::byte> keep(const std::vector<float>& values, std::vector<st
 // What lies there is A = -exp(A_log).
 std::vector<float> log_of_a(const GgufTensor& tensor, const std::string& name) {
     std::vector<float> values(tensor.data.size() / sizeof(float));
+    if (values.empty()) return values;
     std::memcpy(values.data(), tensor.data.data(), tensor.data.size());
     for (float& value : values) {
         if (!(value < 0.0F)) {
