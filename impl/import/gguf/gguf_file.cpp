@@ -165,7 +165,7 @@ GgufFile::GgufFile(const std::filesystem::path& path) : file_(path), source_(pat
     if (!std::has_single_bit(alignment) || alignment > max_alignment) {
         fail(Code::corrupt_file, source_, ": \"general.alignment\" is ", alignment);
     }
-    const std::uint64_t start = round_up<std::uint64_t>(in.position(), alignment);
+    const auto start = round_up<std::uint64_t>(in.position(), alignment);
     const Bytes file = file_.bytes();
     const Bytes data = file.subspan(std::min<std::size_t>(file.size(), start));
     std::vector<NamedRange> ranges;
