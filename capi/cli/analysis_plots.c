@@ -80,8 +80,9 @@ static int plot_decay_of(FILE* out, const AnalysisReport* report, size_t method,
     char title[80];
     snprintf(id, sizeof id, "decay%zu", method);
     snprintf(title, sizeof title, "%s: decay by length", data->method);
-    const Plot plot = plot_make(out, id, title, (Axis){0, (double)report->tokens, 0, "tokens read"},
-                                (Axis){low, 0, 1, "share of the state that is left"});
+    const Plot plot =
+        plot_make(out, id, title, (Axis){0, (double)report->tokens, 0, "tokens read", NULL},
+                  (Axis){low, 0, 1, "share of the state that is left", NULL});
     const char* style = style_of(report, method);
     char dashed[16];
     snprintf(dashed, sizeof dashed, "%s dash", style);
@@ -166,8 +167,8 @@ static int plot_decay_ranks(FILE* out, const AnalysisReport* report, double low)
     }
     const Plot plot =
         plot_make(out, "ranks", "Decay of each global channel",
-                  (Axis){0, (double)count + 1, 0, "global channels, most lasting first"},
-                  (Axis){low, 0, 1, "share of the state that is left"});
+                  (Axis){0, (double)count + 1, 0, "global channels, most lasting first", NULL},
+                  (Axis){low, 0, 1, "share of the state that is left", NULL});
     begin_figure(&plot);
     double x[most_ranks + 1];
     double y[most_ranks + 1];
@@ -224,8 +225,8 @@ static int plot_fields_by_layer(FILE* out, const AnalysisReport* report, int kin
         values[i] = analysis_mean(report, data->receptive_field, i % layers, i % layers + 1, kind);
     }
     const double top = highest(values, report->method_count * layers, 1) * 1.08;
-    const Plot plot = plot_make(out, id, title, (Axis){-.5, (double)layers - .5, 0, "layer"},
-                                (Axis){0, top, 0, "mean distance, tokens"});
+    const Plot plot = plot_make(out, id, title, (Axis){-.5, (double)layers - .5, 0, "layer", NULL},
+                                (Axis){0, top, 0, "mean distance, tokens", NULL});
     begin_figure(&plot);
     for (size_t m = 0; m < report->method_count; ++m) {
         const AnalysisData* data = &report->methods[m];
@@ -259,9 +260,10 @@ static int plot_field_ranks(FILE* out, const AnalysisReport* report) {
                 top = fmax(top, (double)fields[cell]);
         }
     }
-    const Plot plot = plot_make(out, "fieldranks", "Every global channel",
-                                (Axis){0, (double)count + 1, 0, "global channels, furthest first"},
-                                (Axis){0, top * 1.05, 0, "mean distance, tokens"});
+    const Plot plot =
+        plot_make(out, "fieldranks", "Every global channel",
+                  (Axis){0, (double)count + 1, 0, "global channels, furthest first", NULL},
+                  (Axis){0, top * 1.05, 0, "mean distance, tokens", NULL});
     begin_figure(&plot);
     for (size_t m = 0; m < report->method_count; ++m) {
         size_t taken = 0;
@@ -334,10 +336,11 @@ static void plot_map(FILE* out, const AnalysisReport* report, size_t method, siz
                        .top = 28,
                        .right = 14,
                        .bottom = 42,
-                       .x = {0, tokens, 0, "token looked at"},
-                       .y = {tokens, 0, 0, "token that looks"},
+                       .x = {0, tokens, 0, "token looked at", NULL},
+                       .y = {tokens, 0, 0, "token that looks", NULL},
                        .title = title,
-                       .id = id};
+                       .id = id,
+                       .standalone = 0};
     begin_figure(&plot);
     plot_cells(&plot, cells, data->map_size, map_levels);
     end_figure(&plot);
@@ -396,8 +399,8 @@ static void plot_histogram(FILE* out, const AnalysisReport* report, size_t metho
     const Plot plot =
         plot_make(out, id, title,
                   (Axis){log10((double)data->delta_edges[0]),
-                         log10((double)data->delta_edges[data->bins]), 1, "step \xCE\x94"},
-                  (Axis){0, top * 1.1, 0, "steps a factor of two, %"});
+                         log10((double)data->delta_edges[data->bins]), 1, "step \xCE\x94", NULL},
+                  (Axis){0, top * 1.1, 0, "steps a factor of two, %", NULL});
     begin_figure(&plot);
     static const char* const styles[] = {"s0", "s2"};
     static const char* const names[] = {"local", "global"};
@@ -447,8 +450,8 @@ static int plot_norms(FILE* out, const AnalysisReport* report) {
     snprintf(title, sizeof title, "%s: \xE2\x80\x96\xCE\x94\xE2\x80\x96 along the text",
              data->method);
     const Plot plot = plot_make(
-        out, "norms", title, (Axis){0, (double)report->tokens, 0, "token"},
-        (Axis){0, highest(values, 3 * data->points, 1.2) * 1.1, 0, "relative to the mean"});
+        out, "norms", title, (Axis){0, (double)report->tokens, 0, "token", NULL},
+        (Axis){0, highest(values, 3 * data->points, 1.2) * 1.1, 0, "relative to the mean", NULL});
     begin_figure(&plot);
     char words[3][24];
     LegendEntry legend[3];
@@ -468,8 +471,9 @@ static void plot_kept(FILE* out, const AnalysisReport* report, size_t method) {
     char title[100];
     snprintf(title, sizeof title, "%s: %zu of %" PRId64 " tokens reach the last layer",
              data->method, data->kept_count, report->tokens);
-    const Plot plot = plot_make(out, "kept", title, (Axis){0, (double)report->tokens, 0, "token"},
-                                (Axis){0, 100, 0, "kept, %"});
+    const Plot plot =
+        plot_make(out, "kept", title, (Axis){0, (double)report->tokens, 0, "token", NULL},
+                  (Axis){0, 100, 0, "kept, %", NULL});
     begin_figure(&plot);
     size_t next = 0;
     int64_t from = 0;

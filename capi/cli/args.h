@@ -71,7 +71,7 @@ typedef struct {
     const char* example; /* lines of shell */
     Positional positionals[2];
     size_t positional_count;
-    OptionGroup groups[3]; /* the last one is for args_parse() */
+    OptionGroup groups[4]; /* the last one is for args_parse() */
     size_t group_count;
     int json;  /* --json */
     int quiet; /* --quiet */

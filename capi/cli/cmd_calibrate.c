@@ -6,13 +6,13 @@
 
 #include "allocate.h"
 #include "args.h"
+#include "calibrating.h"
 #include "clock.h"
 #include "commands.h"
 #include "files.h"
 #include "interrupt.h"
 #include "json.h"
 #include "loading.h"
-#include "progress.h"
 #include "report.h"
 #include "text.h"
 
@@ -29,13 +29,6 @@ typedef struct {
     const char* backend;
     int64_t threads;
 } CalibrateArguments;
-
-/* The tokens to measure with, [sequences, length]. */
-typedef struct {
-    Tokens tokens;
-    size_t sequences;
-    size_t length;
-} Sample;
 
 /* Takes the sequences of a file of ids as they lie there. */
 static int take_sequences(const char* command, const CalibrateArguments* arguments,
@@ -55,28 +48,6 @@ static int take_sequences(const char* command, const CalibrateArguments* argumen
     return exit_ok;
 }
 
-/* Takes sequences that are spread evenly over a text. */
-static int spread_sequences(const char* command, const CalibrateArguments* arguments,
-                            Sample* sample) {
-    const size_t length = sample->length;
-    const size_t sequences = arguments->sequences == NOT_GIVEN ? 10 : (size_t)arguments->sequences;
-    const size_t count = sample->tokens.count;
-    if (count / length < sequences) {
-        return report_failure(command,
-                              "%s has %zu tokens, but %zu sequences of %zu need %zu; use more text "
-                              "or fewer --sequences",
-                              arguments->text, count, sequences, length, sequences * length);
-    }
-    /* The gaps are not negative, so that each sequence moves towards the front. */
-    const size_t gap = sequences == 1 ? 0 : (count - sequences * length) / (sequences - 1);
-    int32_t* ids = sample->tokens.ids;
-    for (size_t i = 0; i < sequences; ++i) {
-        memmove(ids + i * length, ids + i * (length + gap), length * sizeof *ids);
-    }
-    sample->sequences = sequences;
-    return exit_ok;
-}
-
 static int read_sample(const char* command, const CalibrateArguments* arguments,
                        const sipo_model* model, Sample* sample) {
     const int64_t length = arguments->length != NOT_GIVEN
@@ -86,30 +57,10 @@ static int read_sample(const char* command, const CalibrateArguments* arguments,
     const int code =
         tokens_from_options(command, model, arguments->ids, arguments->text, &sample->tokens);
     if (code != exit_ok) return code;
-    return arguments->ids != NULL ? take_sequences(command, arguments, sample)
-                                  : spread_sequences(command, arguments, sample);
-}
-
-static int measure(const Command* command, const CalibrateArguments* arguments,
-                   const sipo_model* model, const Sample* sample, sipo_calibration** calibration) {
-    Progress progress;
-    progress_begin(&progress, "calibrating", "layers", args_silent(command));
-    sipo_calibration_options* options = NULL;
-    sipo_status status = sipo_calibration_options_create(&options);
-    if (status == SIPO_OK) status = sipo_calibration_options_set_clamp(options, arguments->clamp);
-    if (status == SIPO_OK) {
-        status = sipo_calibration_options_set_threads(options, (int32_t)arguments->threads);
-    }
-    if (status == SIPO_OK) {
-        status = sipo_calibration_options_set_progress(options, progress_update, &progress);
-    }
-    if (status == SIPO_OK) {
-        status = sipo_calibrate(model, sample->tokens.ids, sample->sequences, sample->length,
-                                options, calibration);
-    }
-    progress_clear(&progress);
-    sipo_calibration_options_free(options);
-    return report_status(command->name, status);
+    if (arguments->ids != NULL) return take_sequences(command, arguments, sample);
+    sample->sequences =
+        arguments->sequences == NOT_GIVEN ? default_sequences : (size_t)arguments->sequences;
+    return spread_sequences(command, arguments->text, sample);
 }
 
 typedef sipo_status (*Getter)(const sipo_calibration*, float*, size_t, size_t*);
@@ -168,7 +119,10 @@ static int run(const Command* command, const CalibrateArguments* arguments) {
     int code =
         load_model(command, arguments->model, arguments->backend, arguments->threads, &model);
     if (code == exit_ok) code = read_sample(command->name, arguments, model, &sample);
-    if (code == exit_ok) code = measure(command, arguments, model, &sample, &calibration);
+    if (code == exit_ok) {
+        code = calibrate_sample(command, model, &sample, arguments->clamp, arguments->threads,
+                                &calibration);
+    }
     if (code == exit_ok) code = save(command->name, arguments, calibration);
     if (code == exit_ok) print_result(command, arguments, &sample, clock_seconds() - start);
     sipo_calibration_free(calibration);

@@ -10,6 +10,7 @@ int cmd_generate(int argc, char** argv);
 int cmd_calibrate(int argc, char** argv);
 int cmd_score(int argc, char** argv);
 int cmd_eval(int argc, char** argv);
+int cmd_ablate(int argc, char** argv);
 int cmd_analyze(int argc, char** argv);
 int cmd_bench(int argc, char** argv);
 

@@ -27,6 +27,7 @@ static const Entry entries[] = {
     {"score", cmd_score, "negative log-likelihood and logits of given tokens"},
     {"eval", cmd_eval, "measure the methods: passkey retrieval, perplexity"},
     {"analyze", cmd_analyze, "what the channels remember of a text, with pictures"},
+    {"ablate", cmd_ablate, "LongMamba's choices one by one: channels, layers, threshold, clamp"},
     {"bench", cmd_bench, "measure the speed"},
 };
 

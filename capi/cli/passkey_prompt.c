@@ -12,7 +12,10 @@
 #include "report.h"
 
 static const char needle_format[] = " The pass key is %s. Remember it. %s is the pass key.";
-static const char question_text[] = " What is the pass key? The pass key is";
+
+/* By protocol. */
+static const char* const before_texts[] = {"", "What is the pass key?\n"};
+static const char* const after_texts[] = {" What is the pass key? The pass key is", "\nAnswer: "};
 
 /* Bits of PasskeySource.marks. */
 enum { mark_known = 1, mark_ends_sentence = 2, mark_ends_blank = 4, mark_begins_blank = 8 };
@@ -51,14 +54,18 @@ static int mark_tokens(const char* command, PasskeySource* source) {
     return exit_ok;
 }
 
-int passkey_source_open(const char* command, const sipo_model* model, const char* noise_path,
-                        PasskeySource* source) {
+int passkey_source_open(const char* command, const sipo_model* model, Tokens* noise,
+                        PasskeyProtocol protocol, PasskeySource* source) {
+    const char* before = before_texts[protocol];
+    const char* after = after_texts[protocol];
     memset(source, 0, sizeof *source);
     source->model = model;
-    int code = tokens_from_text_file(command, model, noise_path, &source->noise);
+    source->protocol = protocol;
+    source->noise = *noise;
+    *noise = (Tokens){NULL, 0};
+    int code = tokens_from_text(command, model, before, strlen(before), &source->before);
     if (code == exit_ok) {
-        code = tokens_from_text(command, model, question_text, strlen(question_text),
-                                &source->question);
+        code = tokens_from_text(command, model, after, strlen(after), &source->after);
     }
     if (code == exit_ok) code = mark_tokens(command, source);
     return code;
@@ -66,7 +73,8 @@ int passkey_source_open(const char* command, const sipo_model* model, const char
 
 void passkey_source_free(PasskeySource* source) {
     tokens_free(&source->noise);
-    tokens_free(&source->question);
+    tokens_free(&source->before);
+    tokens_free(&source->after);
     free(source->marks);
     source->marks = NULL;
 }
@@ -95,10 +103,16 @@ static size_t needle_position(const PasskeySource* source, const int32_t* noise,
     return aim;
 }
 
-/* Joins noise, needle and question. */
+static int32_t* append(int32_t* to, const int32_t* ids, size_t count) {
+    if (count > 0) memcpy(to, ids, count * sizeof *ids);
+    return to + count;
+}
+
+/* Joins noise and needle between what stands before and after them. */
 static int join(const char* command, const PasskeySource* source, const Tokens* needle,
                 size_t length, double depth, Random* random, Tokens* joined) {
-    const size_t fixed = needle->count + source->question.count;
+    const size_t around = source->before.count + source->after.count;
+    const size_t fixed = needle->count + (source->protocol == passkey_ours ? around : 0);
     if (length <= fixed) {
         return report_failure(command, "--lengths %zu is too short: needle and question take %zu",
                               length, fixed);
@@ -108,21 +122,18 @@ static int join(const char* command, const PasskeySource* source, const Tokens* 
         return report_failure(command, "the noise has %zu tokens, but --lengths %zu needs %zu",
                               source->noise.count, length, count);
     }
-    int32_t* ids = allocate(length, sizeof *ids);
+    int32_t* ids = allocate(count + needle->count + around, sizeof *ids);
     if (ids == NULL) return report_no_memory(command, "a prompt");
     const int32_t* noise =
         source->noise.ids + random_below(random, source->noise.count - count + 1);
     const size_t position = needle_position(source, noise, count, depth);
-    int32_t* next = ids;
-    memcpy(next, noise, position * sizeof *ids);
-    next += position;
-    memcpy(next, needle->ids, needle->count * sizeof *ids);
-    next += needle->count;
-    memcpy(next, noise + position, (count - position) * sizeof *ids);
-    next += count - position;
-    memcpy(next, source->question.ids, source->question.count * sizeof *ids);
+    int32_t* next = append(ids, source->before.ids, source->before.count);
+    next = append(next, noise, position);
+    next = append(next, needle->ids, needle->count);
+    next = append(next, noise + position, count - position);
+    append(next, source->after.ids, source->after.count);
     joined->ids = ids;
-    joined->count = length;
+    joined->count = count + needle->count + around;
     return exit_ok;
 }
 

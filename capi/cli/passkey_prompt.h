@@ -8,11 +8,22 @@
 
 enum { passkey_digits = 5 };
 
+/* How a prompt is laid out. */
+typedef enum {
+    /* The noise with the needle in it, then the question: so many tokens in all. */
+    passkey_ours,
+    /* DeciMamba's (arXiv 2406.14528): the question on a line of its own, the noise with the needle in
+     * it, so many tokens without the lines around them, and a line for the answer. */
+    passkey_paper,
+} PasskeyProtocol;
+
 /* What all prompts are made of. */
 typedef struct {
     const sipo_model* model;
+    PasskeyProtocol protocol;
     Tokens noise;
-    Tokens question;
+    Tokens before;        /* the noise */
+    Tokens after;         /* the noise */
     unsigned char* marks; /* by token id: what its text means for the ends of sentences */
 } PasskeySource;
 
@@ -21,9 +32,9 @@ typedef struct {
     char key[passkey_digits + 1];
 } PasskeyPrompt;
 
-/* Reads the noise text. Each function returns the exit code. */
-int passkey_source_open(const char* command, const sipo_model* model, const char* noise_path,
-                        PasskeySource* source);
+/* Takes the noise, which becomes the source's. Each function returns the exit code. */
+int passkey_source_open(const char* command, const sipo_model* model, Tokens* noise,
+                        PasskeyProtocol protocol, PasskeySource* source);
 void passkey_source_free(PasskeySource* source);
 
 /* A prompt of `length` tokens with the needle at relative `depth`: 0 is the very beginning, 1 just

@@ -79,6 +79,7 @@ static double place_y(const Plot* plot, double y) {
 /* 1, 2 or 5 times a power of ten, for about `wanted` ticks. */
 static double tick_step(const Axis* axis, int wanted) {
     const double rough = fabs(span_of(axis)) / wanted;
+    if (axis->names != NULL) return 1;
     const double power = pow(10, floor(log10(rough)));
     const double times = rough / power;
     const double step = (times <= 1 ? 1 : times <= 2 ? 2 : times <= 5 ? 5 : 10) * power;
@@ -97,7 +98,9 @@ static void write_number(FILE* out, double value) {
 }
 
 static void write_tick(const Axis* axis, FILE* out, double value) {
-    if (!axis->powers) {
+    if (axis->names != NULL) {
+        svg_text(out, axis->names[(size_t)(value + .5)]);
+    } else if (!axis->powers) {
         write_number(out, value);
     } else if (value >= -.5 && value <= .5) {
         fputc('1', out);
@@ -163,8 +166,14 @@ void plot_begin(const Plot* plot) {
             "aria-label=\"",
             plot->width, plot->height);
     svg_text(plot->out, plot->title);
+    fputs("\">\n", plot->out);
+    if (plot->standalone) {
+        fputs("<style>\n", plot->out);
+        svg_style(plot->out);
+        fputs("</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n", plot->out);
+    }
     fprintf(plot->out,
-            "\">\n<clipPath id=\"%s\"><rect x=\"%g\" y=\"%g\" width=\"%g\" height=\"%g\"/>"
+            "<clipPath id=\"%s\"><rect x=\"%g\" y=\"%g\" width=\"%g\" height=\"%g\"/>"
             "</clipPath>\n<text class=\"name\" x=\"%g\" y=\"16\">",
             plot->id, plot->left, plot->top, inner_width, inner_height, plot->left);
     svg_text(plot->out, plot->title);
@@ -275,18 +284,24 @@ void plot_cells(const Plot* plot, const unsigned char* cells, size_t size, unsig
 }
 
 void plot_legend(const Plot* plot, const LegendEntry* entries, size_t count) {
+    enum { per_line = 4, line_height = 16 };
     /* Out of the frame's clip. */
     fputs("</g><g>\n", plot->out);
     double x = plot->left;
+    double y = 32;
     for (size_t i = 0; i < count; ++i) {
-        const int is_line = strstr(entries[i].style, "dot") == NULL;
-        if (is_line) {
-            fprintf(plot->out, "<path class=\"line %s\" d=\"M%.1f 32h18\"/>", entries[i].style, x);
-        } else {
-            fprintf(plot->out, "<circle class=\"%s\" cx=\"%.1f\" cy=\"32\" r=\"4\"/>",
-                    entries[i].style, x + 9);
+        if (i > 0 && i % per_line == 0) {
+            x = plot->left;
+            y += line_height;
         }
-        fprintf(plot->out, "<text class=\"tick\" x=\"%.1f\" y=\"36\">", x + 23);
+        if (strstr(entries[i].style, "dot") == NULL) {
+            fprintf(plot->out, "<path class=\"line %s\" d=\"M%.1f %.1fh18\"/>", entries[i].style, x,
+                    y);
+        } else {
+            fprintf(plot->out, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>",
+                    entries[i].style, x + 9, y);
+        }
+        fprintf(plot->out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">", x + 23, y + 4);
         svg_text(plot->out, entries[i].word);
         fputs("</text>\n", plot->out);
         x += 34 + 5.8 * (double)strlen(entries[i].word);

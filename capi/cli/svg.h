@@ -12,6 +12,7 @@ typedef struct {
     double low, high;
     int powers; /* values are powers of ten: a tick at -3 says 10^-3 */
     const char* label;
+    const char* const* names; /* of 0, 1, 2, …, instead of numbers; NULL: numbers */
 } Axis;
 
 typedef struct {
@@ -21,6 +22,7 @@ typedef struct {
     Axis x, y;
     const char* title;
     const char* id; /* letters and digits, unique on the page */
+    int standalone; /* the picture is a file of its own: it holds its style and background */
 } Plot;
 
 /* A plot of the usual size and margins. */
@@ -52,7 +54,7 @@ void plot_mark(const Plot* plot, double x, const char* word);
 /* A square matrix, row 0 on top, as cells whose levels, 0 (nothing) to `levels`, are shades. */
 void plot_cells(const Plot* plot, const unsigned char* cells, size_t size, unsigned levels);
 
-/* One line below the title. */
+/* Below the title, the last thing to be drawn; lines break after four entries. */
 typedef struct {
     const char* style;
     const char* word;

@@ -97,7 +97,7 @@ run 0 "the tool explains the way from a checkpoint to text" --help
 says "its help names calibrate" "sipo calibrate "
 run 0 "the tool tells its version" --version
 says "the version is a number" "^sipo [0-9][0-9.]*$"
-for command in import export info calibrate generate score "eval passkey" "eval perplexity" analyze bench; do
+for command in import export info calibrate generate score "eval passkey" "eval perplexity" analyze ablate bench; do
     # shellcheck disable=SC2086  # two words are two arguments
     run 0 "$command has help" $command --help
     says "$command's help has an example" "^Example:"
@@ -250,6 +250,25 @@ run 1 "a length that is too short is an error" eval passkey "$model" --noise "$h
     --lengths 10
 run 2 "an unknown method is wrong usage" eval passkey "$model" --noise "$heldout_text" \
     --methods none,long
+says "an accuracy has its interval" '"high": 1'
+run 0 "the paper's protocol is taken" eval passkey "$model" --noise "$heldout_text" \
+    --lengths 256 --depths 1 --samples 1 --protocol paper
+run 0 "results are kept and drawn" eval passkey "$model" --noise "$heldout_text" --lengths 256,512 \
+    --depths .5 --samples 1 --state "$work/state" --svg "$work/plot.svg"
+cp "$work/stdout" "$work/first"
+[ "$(wc -l <"$work/state")" -eq 3 ] && grep -q '</svg>' "$work/plot.svg"
+result "there is a result for every case" $?
+grep -v '^0 1 ' "$work/state" >"$work/shorter" && sed 's/ [0-9.]*$/ 1.000000/' "$work/shorter" >"$work/state"
+run 0 "an evaluation goes on where it stopped" eval passkey "$model" --noise "$heldout_text" \
+    --lengths 256,512 --depths .5 --samples 1 --state "$work/state"
+says "what was done is not done again" "^256 .* 256  *1$"
+[ "$(wc -l <"$work/state")" -eq 3 ]
+result "what was not done is" $?
+run 1 "the state of another evaluation is an error" eval passkey "$model" --noise "$heldout_text" \
+    --lengths 256,512 --depths .5 --samples 1 --seed 1 --state "$work/state"
+echo '0 9 1 1 1' >>"$work/state"
+run 1 "a damaged state is an error" eval passkey "$model" --noise "$heldout_text" \
+    --lengths 256,512 --depths .5 --samples 1 --state "$work/state"
 run 0 "the perplexity evaluation runs" eval perplexity "$model" --text "$heldout_text" \
     --lengths 512,1024 --windows 2 --methods none,decimamba
 run 0 "the perplexity evaluation prints JSON" eval perplexity "$model" --text "$heldout_text" \
@@ -290,6 +309,20 @@ complains "the limit is said" "the limit is 1048576"
 run 2 "an analysis without a text is wrong usage" analyze "$model"
 run 1 "a folder for tables that cannot be made is an error" analyze "$model" --text \
     "$heldout_text" --length 16 --csv "$work/none/csv"
+
+echo "# Ablate"
+before=$(cksum <"$model")
+run 0 "ablations run" ablate "$model" --noise "$heldout_text" --calibrate-with "$calibration_text" \
+    --lengths 256 --depths 1 --samples 1 --sequences 1 --what channels,layers --top-layers 2 \
+    --random-seeds 1
+says "channels are chosen" "^local channels "
+says "the most lasting layers are chosen" "^layers [0-7],[0-7] "
+[ "$before" = "$(cksum <"$model")" ]
+result "ablations leave the model alone" $?
+run 2 "an unknown ablation is wrong usage" ablate "$model" --noise a --calibrate-with b --what x
+run 1 "more layers than there are is an error" ablate "$model" --noise "$heldout_text" \
+    --calibrate-with "$calibration_text" --lengths 256 --depths 1 --samples 1 --sequences 1 \
+    --what layers --top-layers 9
 
 echo "# Output that cannot be written"
 files_before=$(files_in_out)

@@ -1,0 +1,205 @@
+/* Puts cases to variants. */
+#include "eval_run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "clock.h"
+#include "eval_state.h"
+#include "interrupt.h"
+#include "report.h"
+
+typedef struct {
+    const EvalTask* task;
+    size_t index;
+    const EvalCase* asked;
+    char text[answer_size];
+    size_t length;
+    int enough;
+} Answer;
+
+int variants_of_methods(const char* command, const char* methods, const SessionFlags* session,
+                        Variant* variants, size_t* count) {
+    IntegerList list;
+    const int code = parse_methods(command, methods, session, &list);
+    if (code != exit_ok) return code;
+    if (list.count > method_count) {
+        return report_usage(command, "--methods takes at most %d methods", (int)method_count);
+    }
+    for (size_t i = 0; i < list.count; ++i) {
+        variants[i] = (Variant){"", *session, NULL};
+        variants[i].session.context = list.items[i];
+        snprintf(variants[i].name, sizeof variants[i].name, "%s", method_name(list.items[i]));
+    }
+    *count = list.count;
+    return exit_ok;
+}
+
+CaseResult* eval_results(const EvalRun* run, size_t variant) {
+    return run->results + variant * run->task->cases;
+}
+
+static int open_session(const EvalRun* run, size_t variant, Progress* progress,
+                        sipo_session** session) {
+    const Variant* v = &run->variants[variant];
+    sipo_session_options* options = NULL;
+    int code = session_options_open(run->command, &v->session, v->session.context, run->model,
+                                    progress, &options);
+    if (code == exit_ok && v->calibration != NULL) {
+        code = report_status(run->command->name,
+                             sipo_session_options_set_calibration(options, v->calibration));
+    }
+    if (code == exit_ok) {
+        code = report_status(run->command->name, sipo_session_create(options, session));
+    }
+    sipo_session_options_free(options);
+    return code;
+}
+
+/* Gathers the answer and stops when it is long enough. */
+static int on_token(void* user, int32_t token, const char* text, size_t length) {
+    Answer* answer = user;
+    (void)token;
+    const size_t room = sizeof answer->text - 1 - answer->length;
+    const size_t taken = length < room ? length : room;
+    if (taken > 0) memcpy(answer->text + answer->length, text, taken);
+    answer->length += taken;
+    answer->text[answer->length] = '\0';
+    answer->enough = taken < length ||
+                     (answer->task->stop != NULL &&
+                      answer->task->stop(answer->task, answer->index, answer->asked, answer->text));
+    return interrupted() || answer->enough;
+}
+
+static sipo_status score_tail(sipo_session* session, const EvalCase* asked, double* value) {
+    float* nll = allocate(asked->scored, sizeof *nll);
+    if (nll == NULL) return SIPO_OUT_OF_MEMORY;
+    const sipo_status status =
+        sipo_session_score(session, asked->prompt.ids, asked->prompt.count, asked->scored, nll);
+    double sum = 0;
+    for (size_t i = 0; i < asked->scored && status == SIPO_OK; ++i) sum += (double)nll[i];
+    *value = sum / (double)asked->scored;
+    free(nll);
+    return status;
+}
+
+static sipo_status generate_answer(sipo_session* session, Answer* answer) {
+    size_t generated = 0;
+    const sipo_status status = sipo_session_generate(session, NULL, answer->asked->max_tokens,
+                                                     on_token, answer, &generated);
+    return status == SIPO_CANCELLED && answer->enough ? SIPO_OK : status;
+}
+
+/* Puts one case to a session. */
+static int ask(EvalRun* run, sipo_session* session, size_t variant, size_t index) {
+    const EvalTask* task = run->task;
+    CaseResult* result = &eval_results(run, variant)[index];
+    EvalCase asked;
+    memset(&asked, 0, sizeof asked);
+    int code = task->make(task, index, &asked);
+    Answer* answer = code == exit_ok ? allocate_zeroed(1, sizeof *answer) : NULL;
+    if (code == exit_ok && answer == NULL) code = report_no_memory(task->command, "an answer");
+    if (code == exit_ok) {
+        answer->task = task;
+        answer->index = index;
+        answer->asked = &asked;
+        sipo_status status = sipo_session_reset(session);
+        const double start = clock_seconds();
+        if (status == SIPO_OK && asked.scored > 0) {
+            status = score_tail(session, &asked, &result->value);
+        } else if (status == SIPO_OK) {
+            status = sipo_session_prefill(session, asked.prompt.ids, asked.prompt.count);
+        }
+        result->seconds = clock_seconds() - start;
+        result->tokens = (double)asked.prompt.count;
+        if (status == SIPO_OK && asked.scored == 0) {
+            status = generate_answer(session, answer);
+            result->value = task->score(task, index, &asked, answer->text);
+        }
+        run->progress.before += asked.prompt.count;
+        code = report_status(task->command, status);
+    }
+    if (code == exit_ok) {
+        result->done = 1;
+        code = eval_state_save(run);
+    }
+    if (code == exit_ok && run->show && asked.scored == 0) {
+        progress_clear(&run->progress);
+        fprintf(stderr, "%s, case %zu: %s, answer '%s'\n", run->variants[variant].name, index,
+                asked.right, answer->text);
+    }
+    free(answer);
+    tokens_free(&asked.prompt);
+    return code;
+}
+
+static int run_variant(EvalRun* run, size_t variant) {
+    sipo_session* session = NULL;
+    int code = open_session(run, variant, &run->progress, &session);
+    for (size_t i = 0; i < run->task->cases && code == exit_ok; ++i) {
+        const CaseResult* result = &eval_results(run, variant)[i];
+        if (run->deadline > 0 && clock_seconds() > run->deadline) break;
+        if (result->done) {
+            run->progress.before += (uint64_t)result->tokens;
+        } else {
+            code = ask(run, session, variant, i);
+        }
+    }
+    sipo_session_free(session);
+    return code;
+}
+
+/* Makes every case and every session once, so that what cannot work shows before hours of what can,
+ * and the state knows whose it is. */
+static int prepare(EvalRun* run, uint64_t* fingerprint) {
+    const EvalTask* task = run->task;
+    uint64_t whole = 0;
+    int code = exit_ok;
+    *fingerprint = 0;
+    for (size_t v = 0; v < run->variant_count && code == exit_ok; ++v) {
+        sipo_session* session = NULL;
+        code = open_session(run, v, NULL, &session);
+        sipo_session_free(session);
+    }
+    for (size_t i = 0; i < task->cases && code == exit_ok; ++i) {
+        EvalCase asked;
+        memset(&asked, 0, sizeof asked);
+        code = task->make(task, i, &asked);
+        uint64_t hash = 0;
+        if (code == exit_ok) {
+            code = report_status(task->command,
+                                 sipo_token_hash(asked.prompt.ids, asked.prompt.count, &hash));
+        }
+        *fingerprint = (*fingerprint ^ hash) * UINT64_C(0x9E3779B97F4A7C15) + i;
+        run->places[i] = (CasePlace){asked.row, asked.part};
+        whole += asked.prompt.count;
+        tokens_free(&asked.prompt);
+        if (interrupted() && code == exit_ok) code = report_cancelled(task->command);
+    }
+    run->progress.whole = whole * run->variant_count;
+    return code;
+}
+
+int eval_run(EvalRun* run) {
+    uint64_t fingerprint = 0;
+    progress_begin(&run->progress, run->task->name, "tokens", args_silent(run->command));
+    run->results = allocate_zeroed(run->variant_count * run->task->cases, sizeof *run->results);
+    run->places = allocate_zeroed(run->task->cases, sizeof *run->places);
+    if (run->results == NULL || run->places == NULL) {
+        return report_no_memory(run->task->command, "results");
+    }
+    int code = prepare(run, &fingerprint);
+    if (code == exit_ok) code = eval_state_open(run, fingerprint);
+    for (size_t v = 0; v < run->variant_count && code == exit_ok; ++v) code = run_variant(run, v);
+    progress_clear(&run->progress);
+    return code;
+}
+
+void eval_free(EvalRun* run) {
+    free(run->results);
+    free(run->places);
+    run->results = NULL;
+    run->places = NULL;
+}
