@@ -80,9 +80,11 @@ typedef int int32_t;
 }
 %ignore sipo::batch_decode;
 
-/* Not bound: analysis is for those who study models, and `sipo analyze` writes it as JSON and CSV. */
+/* Not bound: analysis is for those who study models, and `sipo analyze` writes it as JSON and CSV; nor
+ * profiles with settings yet. */
 %ignore sipo::AnalysisOptions;
 %ignore sipo::Analysis;
+%ignore sipo::SessionOptions::use_profile;
 
 %ignore sipo::Session::choose;
 

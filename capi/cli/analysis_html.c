@@ -26,7 +26,7 @@ static const char page_rules[] =
     /* A row a layer, a column a method. */
     ".maps1{grid-template-columns:repeat(auto-fill,minmax(280px,1fr))}\n"
     "@media(min-width:640px){.maps2{grid-template-columns:1fr 1fr;max-width:820px}"
-    ".maps3{grid-template-columns:1fr 1fr 1fr}}\n";
+    ".maps3{grid-template-columns:1fr 1fr 1fr}.maps4{grid-template-columns:repeat(4,1fr)}}\n";
 
 static void write_head(FILE* out, const AnalysisReport* report) {
     fputs(

@@ -8,16 +8,20 @@
 
 #include "allocate.h"
 #include "report.h"
+#include "session_flags.h"
 #include "svg.h"
 
 enum { most_places = 4096, most_ranks = 300, most_map_layers = 4, map_levels = 12 };
 
 /* The style of a method's marks, as svg_style() names it. */
-static const char* const method_styles[] = {"s0", "s1", "s2"};
+static const char* const method_styles[] = {"s0", "s1", "s2", "s4"};
 
 static size_t method_style(const AnalysisReport* report, size_t method) {
     const char* name = report->methods[method].method;
-    return strcmp(name, "decimamba") == 0 ? 1 : strcmp(name, "longmamba") == 0 ? 2 : 0;
+    return strcmp(name, "decimamba") == 0   ? 1
+           : strcmp(name, "longmamba") == 0 ? 2
+           : strcmp(name, "profile") == 0   ? 3
+                                            : 0;
 }
 
 static const char* style_of(const AnalysisReport* report, size_t method) {
@@ -180,9 +184,9 @@ static int plot_decay_ranks(FILE* out, const AnalysisReport* report, double low)
     }
     draw_ranks(&plot, report, pairs, count);
     plot_line(&plot, x, y, drawn, "s3", "at the training length");
-    LegendEntry legend[1 + 3] = {{"s3", "when trained"}};
+    LegendEntry legend[1 + method_count] = {{"s3", "when trained"}};
     for (size_t m = 0; m < report->method_count; ++m) {
-        static const char* const dots[] = {"dot s0", "dot s1", "dot s2"};
+        static const char* const dots[] = {"dot s0", "dot s1", "dot s2", "dot s4"};
         legend[m + 1] = (LegendEntry){dots[method_style(report, m)], report->methods[m].method};
     }
     plot_legend(&plot, legend, report->method_count + 1);
@@ -238,7 +242,7 @@ static int plot_fields_by_layer(FILE* out, const AnalysisReport* report, int kin
             plot_point(&plot, x[layer], values[m * layers + layer], style_of(report, m), tip);
         }
     }
-    LegendEntry legend[3];
+    LegendEntry legend[method_count];
     plot_legend(&plot, legend, method_legend(report, legend));
     end_figure(&plot);
     free(values);
@@ -282,7 +286,7 @@ static int plot_field_ranks(FILE* out, const AnalysisReport* report) {
         }
         plot_line(&plot, x, y, drawn, style_of(report, m), report->methods[m].method);
     }
-    LegendEntry legend[3];
+    LegendEntry legend[method_count];
     plot_legend(&plot, legend, method_legend(report, legend));
     end_figure(&plot);
     free(pairs);

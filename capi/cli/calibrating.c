@@ -68,31 +68,35 @@ static int compare_layers(const void* left, const void* right) {
     return *(const int32_t*)left - *(const int32_t*)right;
 }
 
+/* Sums each layer's decays; [layers, channels]. */
+static void rank_layers(const float* decays, size_t layers, size_t channels, RankedLayer* ranked) {
+    for (size_t layer = 0; layer < layers; ++layer) {
+        ranked[layer] = (RankedLayer){0, (int32_t)layer};
+        for (size_t c = 0; c < channels; ++c) {
+            ranked[layer].decay += exp((double)decays[layer * channels + c]);
+        }
+    }
+    qsort(ranked, layers, sizeof *ranked, compare_decays);
+}
+
 int layers_by_decay(const char* command, const sipo_model* model,
                     const sipo_calibration* calibration, int32_t* layers) {
     const size_t n_layers = (size_t)model_integer(model, SIPO_MODEL_LAYERS);
     const size_t channels = (size_t)model_integer(model, SIPO_MODEL_DELTA_CHANNELS);
     size_t count = n_layers * channels;
-    float* decays = allocate(count, sizeof *decays);
+    float* decays = allocate_zeroed(count, sizeof *decays);
     RankedLayer* ranked = allocate_zeroed(n_layers, sizeof *ranked);
-    int code = decays == NULL || ranked == NULL ? report_no_memory(command, "the layers") : exit_ok;
-    if (code == exit_ok) {
-        code =
-            report_status(command, sipo_calibration_log_decay(calibration, decays, count, &count));
+    if (decays == NULL || ranked == NULL) {
+        free(decays);
+        free(ranked);
+        return report_no_memory(command, "the layers");
     }
-    for (size_t layer = 0; layer < n_layers && code == exit_ok; ++layer) {
-        ranked[layer].layer = (int32_t)layer;
-        for (size_t c = 0; c < channels; ++c) {
-            ranked[layer].decay += exp((double)decays[layer * channels + c]);
-        }
-    }
-    if (code == exit_ok) {
-        qsort(ranked, n_layers, sizeof *ranked, compare_decays);
-        for (size_t i = 0; i < n_layers; ++i) layers[i] = ranked[i].layer;
-    }
+    const sipo_status status = sipo_calibration_log_decay(calibration, decays, count, &count);
+    rank_layers(decays, n_layers, channels, ranked);
+    for (size_t i = 0; i < n_layers; ++i) layers[i] = ranked[i].layer;
     free(ranked);
     free(decays);
-    return code;
+    return report_status(command, status);
 }
 
 int layer_list(const char* command, const int32_t* layers, size_t count, char** list) {

@@ -164,7 +164,7 @@ static void draw_variant(const Plot* plot, const EvalRun* run, size_t variant, c
     for (size_t row = 0; row < run->task->rows; ++row) {
         const EvalSummary s = eval_summary(run, variant, row, eval_all);
         if (s.cases == 0) continue;
-        char tip[160];
+        char tip[200];
         snprintf(tip, sizeof tip, "%s: %.3g, 95 %% from %.3g to %.3g, %zu cases",
                  run->variants[variant].name, s.value, s.low, s.high, s.cases);
         x[count] = (double)row + shift;
@@ -194,9 +194,9 @@ int eval_write_svg(const EvalRun* run, const char* path) {
     Plot plot = plot_make(file.out, "plot", title,
                           (Axis){-.5, (double)task->rows - .5, 0, task->row_name, names},
                           (Axis){0, highest(run), 0, task->result, NULL});
-    const size_t per_line = 4;
+    const double per_line = 4;
     plot.width = 620;
-    plot.top += 16 * (double)((run->variant_count - 1) / per_line);
+    plot.top += 16.0 * floor((double)(run->variant_count - 1) / per_line);
     plot.height = 340 + plot.top;
     plot.standalone = 1;
     plot_begin(&plot);

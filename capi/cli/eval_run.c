@@ -92,35 +92,38 @@ static sipo_status generate_answer(sipo_session* session, Answer* answer) {
     return status == SIPO_CANCELLED && answer->enough ? SIPO_OK : status;
 }
 
+/* Reads the prompt and writes down what came of it. */
+static sipo_status put(sipo_session* session, Answer* answer, CaseResult* result) {
+    const EvalCase* asked = answer->asked;
+    sipo_status status = sipo_session_reset(session);
+    const double start = clock_seconds();
+    if (status == SIPO_OK && asked->scored > 0) {
+        status = score_tail(session, asked, &result->value);
+    } else if (status == SIPO_OK) {
+        status = sipo_session_prefill(session, asked->prompt.ids, asked->prompt.count);
+    }
+    result->seconds = clock_seconds() - start;
+    result->tokens = (double)asked->prompt.count;
+    if (status != SIPO_OK || asked->scored > 0) return status;
+    status = generate_answer(session, answer);
+    result->value = answer->task->score(answer->task, answer->index, asked, answer->text);
+    return status;
+}
+
 /* Puts one case to a session. */
 static int ask(EvalRun* run, sipo_session* session, size_t variant, size_t index) {
     const EvalTask* task = run->task;
     CaseResult* result = &eval_results(run, variant)[index];
     EvalCase asked;
     memset(&asked, 0, sizeof asked);
+    Answer* answer = allocate_zeroed(1, sizeof *answer);
+    if (answer == NULL) return report_no_memory(task->command, "an answer");
+    answer->task = task;
+    answer->index = index;
+    answer->asked = &asked;
     int code = task->make(task, index, &asked);
-    Answer* answer = code == exit_ok ? allocate_zeroed(1, sizeof *answer) : NULL;
-    if (code == exit_ok && answer == NULL) code = report_no_memory(task->command, "an answer");
-    if (code == exit_ok) {
-        answer->task = task;
-        answer->index = index;
-        answer->asked = &asked;
-        sipo_status status = sipo_session_reset(session);
-        const double start = clock_seconds();
-        if (status == SIPO_OK && asked.scored > 0) {
-            status = score_tail(session, &asked, &result->value);
-        } else if (status == SIPO_OK) {
-            status = sipo_session_prefill(session, asked.prompt.ids, asked.prompt.count);
-        }
-        result->seconds = clock_seconds() - start;
-        result->tokens = (double)asked.prompt.count;
-        if (status == SIPO_OK && asked.scored == 0) {
-            status = generate_answer(session, answer);
-            result->value = task->score(task, index, &asked, answer->text);
-        }
-        run->progress.before += asked.prompt.count;
-        code = report_status(task->command, status);
-    }
+    if (code == exit_ok) code = report_status(task->command, put(session, answer, result));
+    run->progress.before += asked.prompt.count;
     if (code == exit_ok) {
         result->done = 1;
         code = eval_state_save(run);

@@ -44,6 +44,10 @@ static int is_in(const CasePlace* place, size_t row, size_t part) {
     return (row == eval_all || place->row == row) && (part == eval_all || place->part == part);
 }
 
+static const CaseResult* results_of(const EvalRun* run, size_t variant) {
+    return run->results + variant * run->task->cases;
+}
+
 EvalSummary eval_summary(const EvalRun* run, size_t variant, size_t row, size_t part) {
     const EvalTask* task = run->task;
     EvalSummary summary = {0, 0, 0, 0, 0, 0};
@@ -52,7 +56,7 @@ EvalSummary eval_summary(const EvalRun* run, size_t variant, size_t row, size_t 
     double* values = allocate(task->cases, sizeof *values);
     if (values == NULL) return summary;
     for (size_t i = 0; i < task->cases; ++i) {
-        const CaseResult* result = &eval_results(run, variant)[i];
+        const CaseResult* result = &results_of(run, variant)[i];
         if (!result->done || !is_in(&run->places[i], row, part)) continue;
         values[summary.cases++] = result->value;
         summary.sum += result->value;

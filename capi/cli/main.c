@@ -25,9 +25,10 @@ static const Entry entries[] = {
     {"calibrate", cmd_calibrate, "measure what LongMamba needs, into the .sipo file"},
     {"generate", cmd_generate, "go on with a prompt of any length"},
     {"score", cmd_score, "negative log-likelihood and logits of given tokens"},
-    {"eval", cmd_eval, "measure the methods: passkey retrieval, perplexity"},
+    {"eval", cmd_eval, "measure the methods: passkeys, perplexity, documents, keys, LongBench"},
     {"analyze", cmd_analyze, "what the channels remember of a text, with pictures"},
     {"ablate", cmd_ablate, "LongMamba's choices one by one: channels, layers, threshold, clamp"},
+    {"tune", cmd_tune, "search the options that serve a text best, into the .sipo file"},
     {"bench", cmd_bench, "measure the speed"},
 };
 

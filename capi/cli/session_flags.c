@@ -11,6 +11,7 @@ static const int64_t most_tokens = INT64_C(1) << 40;
 static const Choice methods_known[] = {{"none", SIPO_CONTEXT_NONE},
                                        {"decimamba", SIPO_CONTEXT_DECIMAMBA},
                                        {"longmamba", SIPO_CONTEXT_LONGMAMBA},
+                                       {"profile", context_of_profile},
                                        {NULL, 0}};
 static const Choice channel_kinds[] = {{"global", SIPO_CHANNELS_GLOBAL},
                                        {"local", SIPO_CHANNELS_LOCAL},
@@ -26,8 +27,9 @@ OptionGroup session_flags_group(SessionFlags* flags) {
     flags->threads = flags->chunk = NOT_GIVEN;
     flags->filtered_channels = SIPO_CHANNELS_GLOBAL;
     const Option options[session_option_count] = {
-        option_choice("context", "none|decimamba|longmamba", &flags->context, methods_known,
-                      "how to go beyond the training length"),
+        option_choice("context", "none|decimamba|longmamba|profile", &flags->context, methods_known,
+                      "how to go beyond the training length; profile: as the profile says that "
+                      "'sipo tune' saved"),
         option_text("layers", "4,5|all", &flags->layers,
                     "layers that the method acts in (default: decimamba the middle one, longmamba "
                     "all)"),
@@ -124,13 +126,24 @@ static sipo_status set_computation(const SessionFlags* flags, Progress* progress
     return status;
 }
 
+/* A profile with settings goes first; what is given beside it prevails. */
+static sipo_status set_method(const SessionFlags* flags, int64_t method,
+                              sipo_session_options* options) {
+    if (method != context_of_profile) {
+        return sipo_session_options_set_context(options, (int32_t)method);
+    }
+    return sipo_session_options_use_profile(options,
+                                            flags->profile == NULL ? "default" : flags->profile);
+}
+
 static int apply(const char* command, const SessionFlags* flags, int64_t method, Progress* progress,
                  sipo_session_options* options) {
-    sipo_status status = sipo_session_options_set_context(options, (int32_t)method);
-    if (status == SIPO_OK && method == SIPO_CONTEXT_DECIMAMBA) {
+    const int of_profile = method == context_of_profile;
+    sipo_status status = set_method(flags, method, options);
+    if (status == SIPO_OK && (method == SIPO_CONTEXT_DECIMAMBA || of_profile)) {
         status = set_decimamba(flags, options);
     }
-    if (status == SIPO_OK && method == SIPO_CONTEXT_LONGMAMBA) {
+    if (status == SIPO_OK && (method == SIPO_CONTEXT_LONGMAMBA || of_profile)) {
         status = set_longmamba(flags, options);
     }
     if (status == SIPO_OK) status = set_computation(flags, progress, options);

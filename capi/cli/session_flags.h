@@ -8,10 +8,13 @@
 #include "lists.h"
 #include "progress.h"
 
-enum { session_option_count = 14, method_count = 3 };
+enum { session_option_count = 14, method_count = 4 };
+
+/* --context profile, beside SIPO_CONTEXT_*. */
+enum { context_of_profile = -1 };
 
 typedef struct {
-    int64_t context; /* SIPO_CONTEXT_* */
+    int64_t context; /* SIPO_CONTEXT_*, or context_of_profile */
     double decimation_rate;
     int64_t decimation_capacity;
     int64_t decimation_min_tokens;
@@ -48,7 +51,7 @@ int session_check(const Command* command, const SessionFlags* flags, const Integ
 int parse_methods(const char* command, const char* text, const SessionFlags* flags,
                   IntegerList* methods);
 
-/* "none", "decimamba" or "longmamba". */
+/* "none", "decimamba", "longmamba" or "profile". */
 const char* method_name(int64_t method);
 
 #endif /* SIPO_CLI_SESSION_FLAGS_H_ */

@@ -87,6 +87,33 @@ sipo_status sipo_calibration_save(const sipo_calibration* calibration, const cha
     });
 }
 
+sipo_status sipo_calibration_set_settings(sipo_calibration* calibration,
+                                          const sipo_session_options* options) {
+    return guarded([&] {
+        sipo_calibration& target = require(calibration, "calibration");
+        if (options == nullptr) {
+            CalibrationProfile plain = *target.profile;
+            plain.settings.reset();
+            target.profile = std::make_shared<const CalibrationProfile>(std::move(plain));
+            return;
+        }
+        const context::Options& chosen = options->options.context;
+        CalibrationProfile changed = *target.profile;
+        changed.settings =
+            ProfileSettings{.method = static_cast<std::int32_t>(chosen.method),
+                            .global_threshold = chosen.global_channel_threshold,
+                            .layers = {},
+                            .decimation_rate = chosen.decimation_rate,
+                            .decimation_capacity = chosen.decimation_capacity.value_or(0)};
+        if (chosen.layers) {
+            changed.settings->layers.assign(chosen.layers->begin(), chosen.layers->end());
+        }
+        changed.name = "settings";  // a name is given when it is saved
+        validate(changed);
+        target.profile = std::make_shared<const CalibrationProfile>(std::move(changed));
+    });
+}
+
 sipo_status sipo_calibration_log_decay(const sipo_calibration* calibration, float* log_decay,
                                        size_t capacity, size_t* count) {
     return guarded([&] {

@@ -128,6 +128,34 @@ sipo_status sipo_session_options_set_profile(sipo_session_options* options, cons
     });
 }
 
+sipo_status sipo_session_options_use_profile(sipo_session_options* options, const char* name) {
+    return guarded([&] {
+        sipo_session_options& target = require(options, "options");
+        std::string profile = require_text(name, "name");
+        const auto stored = target.model->profile(profile);
+        if (!stored->settings) {
+            fail(Code::not_found, "profile '", profile,
+                 "' holds a calibration, but no settings of a session");
+        }
+        const ProfileSettings& settings = *stored->settings;
+        context::Options chosen = target.options.context;
+        chosen.method = context::find_method(settings.method).method;
+        chosen.global_channel_threshold = settings.global_threshold;
+        chosen.decimation_rate = settings.decimation_rate;
+        chosen.decimation_capacity.reset();
+        if (settings.decimation_capacity > 0) {
+            chosen.decimation_capacity = settings.decimation_capacity;
+        }
+        chosen.layers.reset();
+        if (!settings.layers.empty()) {
+            chosen.layers.emplace(settings.layers.begin(), settings.layers.end());
+        }
+        target.options.context = std::move(chosen);
+        target.options.profile = std::move(profile);
+        target.options.calibration.reset();
+    });
+}
+
 sipo_status sipo_session_options_set_calibration(sipo_session_options* options,
                                                  const sipo_calibration* calibration) {
     return guarded([&] {

@@ -35,6 +35,19 @@ void check_lengths(const CalibrationProfile& profile) {
     }
 }
 
+void check_settings(const CalibrationProfile& profile, const ProfileSettings& settings) {
+    const auto& layers = settings.layers;
+    const bool ascending =
+        std::adjacent_find(layers.begin(), layers.end(), std::greater_equal<>()) == layers.end();
+    const bool in_model = layers.empty() || (layers.front() >= 0 && layers.back() < profile.layers);
+    const bool legal = settings.global_threshold > 0.0 && settings.global_threshold < 1.0 &&
+                       settings.decimation_rate > 0.0 && settings.decimation_rate <= 1.0 &&
+                       settings.decimation_capacity >= 0;
+    if (ascending && in_model && legal) return;
+    fail(Code::invalid_argument, "profile ", quote(profile.name),
+         ": its settings are not those of a session of this model");
+}
+
 }  // namespace
 
 void validate(const CalibrationProfile& profile) {
@@ -51,6 +64,7 @@ void validate(const CalibrationProfile& profile) {
         fail(Code::invalid_argument, "profile ", quote(profile.name), ": clamp is ", profile.clamp,
              "; it must be at least 0 and below 1");
     }
+    if (profile.settings) check_settings(profile, *profile.settings);
     const std::int64_t channels = checked_mul(profile.layers, profile.channels);
     const auto lengths = static_cast<std::int64_t>(profile.lengths.size());
     check_size(profile, "log_decay", profile.log_decay.size(), channels);

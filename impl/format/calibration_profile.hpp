@@ -2,10 +2,21 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace sipo {
+
+// The session options that go with a profile, where they were found by trying.
+struct ProfileSettings {
+    std::int32_t method = 0;  // a number of context::Method
+    double global_threshold = 1e-2;
+    std::vector<std::int64_t> layers;  // ascending; empty: the method's default
+    double decimation_rate = 0.5;
+    std::int64_t decimation_capacity = 0;  // tokens; 0: the default
+    bool operator==(const ProfileSettings&) const = default;
+};
 
 struct CalibrationProfile {
     std::string name;                  // unique in the container, 1 to 255 bytes of UTF-8
@@ -17,12 +28,13 @@ struct CalibrationProfile {
     std::vector<std::int64_t> lengths;   // S of the threshold table, strictly ascending
     std::vector<float> log_decay;        // [layers, channels]
     std::vector<float> threshold_table;  // [layers, channels, lengths]
+    std::optional<ProfileSettings> settings;
 
     bool operator==(const CalibrationProfile&) const = default;
 };
 
 // Throws Code::invalid_argument naming the field: sizes that disagree, lengths not ascending, a
-// clamp outside [0, 1), a NaN, a threshold below zero or not finite.
+// clamp outside [0, 1), a NaN, a threshold below zero or not finite, settings out of their ranges.
 void validate(const CalibrationProfile& profile);
 
 }  // namespace sipo

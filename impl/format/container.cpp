@@ -130,16 +130,16 @@ CalibrationProfile Container::profile(std::string_view name) const {
         fail(Code::not_found, state_->source, " has no calibration profile ", quote(name),
              known.empty() ? "; it has none" : "; it has " + known);
     }
-    CalibrationProfile profile{
-        .name = entry->name,
-        .training_length = entry->training_length,
-        .sequences = entry->sequences,
-        .clamp = entry->clamp,
-        .layers = entry->layers,
-        .channels = entry->channels,
-        .lengths = entry->lengths,
-        .log_decay = state_->read_floats(entry->log_decay, name),
-        .threshold_table = state_->read_floats(entry->threshold_table, name)};
+    CalibrationProfile profile{.name = entry->name,
+                               .training_length = entry->training_length,
+                               .sequences = entry->sequences,
+                               .clamp = entry->clamp,
+                               .layers = entry->layers,
+                               .channels = entry->channels,
+                               .lengths = entry->lengths,
+                               .log_decay = state_->read_floats(entry->log_decay, name),
+                               .threshold_table = state_->read_floats(entry->threshold_table, name),
+                               .settings = entry->settings};
     try {
         validate(profile);
     } catch (const Error& error) {

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/dtype.hpp"
 #include "format/architecture.hpp"
+#include "format/calibration_profile.hpp"
 
 namespace sipo {
 
@@ -59,6 +61,7 @@ struct ProfileEntry {
     std::vector<std::int64_t> lengths;
     Payload log_decay;
     Payload threshold_table;
+    std::optional<ProfileSettings> settings;
     bool operator==(const ProfileEntry&) const = default;
 };
 

@@ -50,14 +50,23 @@ Offset<schema::Blob> build(FlatBufferBuilder& out, const BlobEntry& blob) {
     return schema::CreateBlob(out, name, payload);
 }
 
+Offset<schema::Settings> build(FlatBufferBuilder& out,
+                               const std::optional<ProfileSettings>& settings) {
+    if (!settings) return 0;
+    const auto layers = out.CreateVector(settings->layers);
+    return schema::CreateSettings(out, settings->method, settings->global_threshold, layers,
+                                  settings->decimation_rate, settings->decimation_capacity);
+}
+
 Offset<schema::Profile> build(FlatBufferBuilder& out, const ProfileEntry& profile) {
     const auto name = out.CreateString(profile.name);
     const auto lengths = out.CreateVector(profile.lengths);
     const auto log_decay = build(out, profile.log_decay);
     const auto threshold_table = build(out, profile.threshold_table);
+    const auto settings = build(out, profile.settings);
     return schema::CreateProfile(out, name, profile.training_length, profile.sequences,
                                  profile.clamp, profile.layers, profile.channels, lengths,
-                                 log_decay, threshold_table);
+                                 log_decay, threshold_table, settings);
 }
 
 template <typename Table, typename Entry>

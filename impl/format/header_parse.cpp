@@ -96,7 +96,17 @@ private:
         entry.lengths = numbers(profile.lengths(), "lengths", max_table_lengths);
         entry.log_decay = parse(*profile.log_decay(), entry.name);
         entry.threshold_table = parse(*profile.threshold_table(), entry.name);
+        if (profile.settings() != nullptr) entry.settings = parse(*profile.settings());
         return entry;
+    }
+
+    [[nodiscard]] ProfileSettings parse(const schema::Settings& settings) const {
+        constexpr std::size_t max_layers = 65536;
+        return {.method = settings.method(),
+                .global_threshold = settings.global_threshold(),
+                .layers = numbers(settings.layers(), "layers of a profile", max_layers),
+                .decimation_rate = settings.decimation_rate(),
+                .decimation_capacity = settings.decimation_capacity()};
     }
 
     [[nodiscard]] Payload parse(const schema::Payload& payload, const std::string& name) {

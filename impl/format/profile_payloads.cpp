@@ -19,7 +19,8 @@ ProfileEntry write_profile(PayloadWriter& writer, const CalibrationProfile& prof
             .channels = profile.channels,
             .lengths = profile.lengths,
             .log_decay = write_floats(writer, profile.log_decay),
-            .threshold_table = write_floats(writer, profile.threshold_table)};
+            .threshold_table = write_floats(writer, profile.threshold_table),
+            .settings = profile.settings};
 }
 
 }  // namespace sipo

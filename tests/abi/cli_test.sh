@@ -97,7 +97,7 @@ run 0 "the tool explains the way from a checkpoint to text" --help
 says "its help names calibrate" "sipo calibrate "
 run 0 "the tool tells its version" --version
 says "the version is a number" "^sipo [0-9][0-9.]*$"
-for command in import export info calibrate generate score "eval passkey" "eval perplexity" analyze ablate bench; do
+for command in import export info calibrate generate score "eval passkey" "eval perplexity" "eval retrieval" "eval keyvalue" "eval longbench" analyze ablate tune bench; do
     # shellcheck disable=SC2086  # two words are two arguments
     run 0 "$command has help" $command --help
     says "$command's help has an example" "^Example:"
@@ -276,6 +276,22 @@ run 0 "the perplexity evaluation prints JSON" eval perplexity "$model" --text "$
 is_json "eval perplexity --json is JSON"
 run 2 "a window that is not longer than what is scored is wrong usage" eval perplexity "$model" \
     --text "$heldout_text" --lengths 100
+run 0 "keys and values are asked" eval keyvalue "$model" --pairs 4 --depths 0,1 --samples 1 --by-depth
+run 2 "no pairs are wrong usage" eval keyvalue "$model" --pairs 0
+printf '%s\n' '{"context": "It was", "input": "a dark", "answers": ["night"], "dataset": "one"}' \
+    '{"context": "She \u00e9", "input": "said", "answers": ["no", "yes"], "dataset": "two"}' >"$work/cases"
+run 0 "prompts with references are asked" eval longbench "$model" --cases "$work/cases" \
+    --template '{context} {input}' --max-tokens 4 --metric rouge-l
+says "by dataset" "^two "
+echo '{"context": "x"}' >"$work/cases"
+run 1 "a case without references is an error" eval longbench "$model" --cases "$work/cases"
+complains "which line is said" "line 1 of"
+echo '{"context": ' >"$work/cases"
+run 1 "a case that is no JSON is an error" eval longbench "$model" --cases "$work/cases"
+run 0 "documents are retrieved" eval retrieval "$model" --squad "$tests/data/squad-sample.json" \
+    --documents 2,3 --samples 2
+says "by their number" "^3 .* 2$"
+run 1 "a file that is no SQuAD is an error" eval retrieval "$model" --squad "$checkpoint/config.json"
 run 0 "the speed is measured" bench "$model" --prompt 64 --generate 4 --repeats 2
 run 0 "the speed is measured at several lengths" bench "$model" --prompt 32,64 --generate 2 \
     --repeats 1 --backend cpu
@@ -323,6 +339,33 @@ run 2 "an unknown ablation is wrong usage" ablate "$model" --noise a --calibrate
 run 1 "more layers than there are is an error" ablate "$model" --noise "$heldout_text" \
     --calibrate-with "$calibration_text" --lengths 256 --depths 1 --samples 1 --sequences 1 \
     --what layers --top-layers 9
+
+echo "# Tune"
+cp "$model" "$work/out/tuned.sipo"
+before=$(cksum <"$work/out/tuned.sipo")
+head -c 60000 "$heldout_text" >"$work/short.txt"
+run 0 "a model is tuned" tune "$work/out/tuned.sipo" --text "$work/short.txt" --lengths 2560 \
+    --depths .5 --samples 1 --windows 1 --sequences 1 --budget 5 --json
+is_json "tune --json is JSON"
+says "decimamba was tried" '"decimamba 2048'
+says "the default is tested" '"default (longmamba 0.01)"'
+if grep -q '"profile": "tuned"' "$work/stdout"; then
+    run 0 "the winner is used" generate "$work/out/tuned.sipo" --prompt "It was" --max-tokens 2 \
+        --context profile --profile tuned
+else
+    [ "$before" = "$(cksum <"$work/out/tuned.sipo")" ]
+    result "a default that is not beaten leaves the model alone" $?
+fi
+before=$(cksum <"$work/out/tuned.sipo")
+run 1 "a budget that is too small is an error" tune "$work/out/tuned.sipo" --text \
+    "$work/short.txt" --lengths 2560 --depths .5 --samples 9 --windows 1 --sequences 1 --budget .01
+complains "the budget is named" "budget of 0.01 minutes"
+run 1 "a text that is too short to be halved is an error" tune "$work/out/tuned.sipo" --text \
+    "$work/short.txt" --lengths 16384
+[ "$before" = "$(cksum <"$work/out/tuned.sipo")" ]
+result "what fails leaves the model alone" $?
+run 1 "a profile without settings is no way to read" generate "$model" --prompt a --context profile
+complains "that is said" "no settings"
 
 echo "# Output that cannot be written"
 files_before=$(files_in_out)

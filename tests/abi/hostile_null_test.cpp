@@ -25,6 +25,15 @@ TEST_F(HostileNull, IsFreedLikeAnObject) {
     sipo_sampling_options_free(nullptr);
 }
 
+TEST_F(HostileNull, IsRefusedByTheSettingsOfAProfile) {
+    REFUSED(sipo_calibration_set_settings(nullptr, options.get()), SIPO_INVALID_ARGUMENT);
+    EXPECT_EQ(sipo_calibration_set_settings(calibration.get(), nullptr), SIPO_OK);
+    REFUSED(sipo_session_options_use_profile(nullptr, "default"), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_session_options_use_profile(options.get(), nullptr), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_session_options_use_profile(options.get(), ""), SIPO_INVALID_ARGUMENT);
+    REFUSED_SAYING(sipo_session_options_use_profile(options.get(), "none"), SIPO_NOT_FOUND, "none");
+}
+
 TEST_F(HostileNull, IsRefusedByImport) {
     auto* const o = import_options.get();
     const std::string from = checkpoint_path();

@@ -401,6 +401,34 @@ TEST_F(Wrapper, SchedulesThroughACache) {
     EXPECT_EQ(status_of([&] { cancelled.next(-5); }), SIPO_OUT_OF_RANGE);
 }
 
+TEST_F(Wrapper, KeepsSettingsWithAProfile) {
+    const std::string path = SIPO_ABI_MODELS_DIR "/wrapper_settings.sipo";
+    sipo::import_checkpoint(checkpoint_path, path);
+    {
+        const sipo::Model plain = sipo::Model::open(path);
+        sipo::Calibration calibration = sipo::Calibration::measure(plain, ids, 48);
+        calibration.save(path, "plain");
+        sipo::SessionOptions options(plain);
+        options.context(sipo::Context::decimamba).layers({2, 5}).decimation_capacity(20);
+        calibration.settings(options.decimation_rate(0.9).global_channel_threshold(1e-7));
+        calibration.save(path, "tuned");
+    }
+    const sipo::Model tuned = sipo::Model::open(path);
+    sipo::SessionOptions options(tuned);
+    EXPECT_EQ(status_of([&] { options.use_profile("plain"); }), SIPO_NOT_FOUND);
+    EXPECT_EQ(status_of([&] { options.use_profile("none"); }), SIPO_NOT_FOUND);
+    sipo::Session session(options.use_profile("tuned"));
+    session.prefill(ids);
+    sipo::SessionOptions by_hand(tuned);
+    by_hand.context(sipo::Context::decimamba).layers({2, 5}).decimation_capacity(20);
+    sipo::Session same(by_hand.decimation_rate(0.9));
+    same.prefill(ids);
+    EXPECT_LT(session.kept_tokens().size(), ids.size());
+    EXPECT_EQ(session.kept_tokens(), same.kept_tokens());
+    EXPECT_EQ(session.logits(), same.logits());
+    std::remove(path.c_str());
+}
+
 TEST_F(Wrapper, Analyses) {
     const sipo::SessionOptions options(model);
     sipo::AnalysisOptions how;

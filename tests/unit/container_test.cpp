@@ -46,7 +46,12 @@ CalibrationProfile small_profile(const std::string& name, float value = 0.5F) {
                                .channels = 64,
                                .lengths = {1000, 2000, 4000},
                                .log_decay = std::vector<float>(128, -value),
-                               .threshold_table = std::vector<float>(384, value)};
+                               .threshold_table = std::vector<float>(384, value),
+                               .settings = ProfileSettings{.method = 110,
+                                                           .global_threshold = 1e-5,
+                                                           .layers = {0, 1},
+                                                           .decimation_rate = 0.5,
+                                                           .decimation_capacity = 0}};
     profile.threshold_table[17] = 0.25F;
     return profile;
 }
@@ -348,6 +353,11 @@ TEST_F(Containers, RefuseProfilesThatDoNotAddUp) {
     expect_refused("lengths", [](auto& p) { p.lengths.clear(); });
     expect_refused("log_decay", [](auto& p) { p.log_decay.pop_back(); });
     expect_refused("log_decay", [](auto& p) { p.log_decay[5] = std::nanf(""); });
+    expect_refused("settings", [](auto& p) { p.settings->global_threshold = 1.0; });
+    expect_refused("settings", [](auto& p) { p.settings->decimation_rate = 0.0; });
+    expect_refused("settings", [](auto& p) { p.settings->decimation_capacity = -1; });
+    expect_refused("settings", [](auto& p) { p.settings->layers = {1, 1}; });
+    expect_refused("settings", [](auto& p) { p.settings->layers = {100000}; });
     expect_refused("threshold_table", [](auto& p) { p.threshold_table[5] = -1.0F; });
     expect_refused("threshold_table", [](auto& p) { p.threshold_table.push_back(1.0F); });
     expect_refused("the model has 2 of 64", [](auto& p) { std::swap(p.layers, p.channels); });
@@ -530,7 +540,8 @@ TEST_F(Containers, WithHostileTensorsAreRefused) {
                               .channels = 64,
                               .lengths = {1},
                               .log_decay = {},
-                              .threshold_table = {}});
+                              .threshold_table = {},
+                              .settings = {}});
     });
     spoil(corrupt, "tables", [](auto& c, auto&) {
         c.profiles.push_back({.name = "p",
@@ -538,7 +549,8 @@ TEST_F(Containers, WithHostileTensorsAreRefused) {
                               .channels = 64,
                               .lengths = {1},
                               .log_decay = {},
-                              .threshold_table = {}});
+                              .threshold_table = {},
+                              .settings = {}});
     });
 }
 

@@ -373,6 +373,12 @@ SIPO_API void sipo_calibration_free(sipo_calibration* calibration);
 SIPO_API sipo_status sipo_calibration_save(const sipo_calibration* calibration, const char* path,
                                            const char* profile);
 
+/* Keeps with a calibration how it is best used: context method, global-channel threshold, layer scope,
+ * decimation rate and capacity of `options`; NULL for nothing. Saving it makes them part of the profile;
+ * sipo_session_options_use_profile() takes them up. Since 0.1. */
+SIPO_API sipo_status sipo_calibration_set_settings(sipo_calibration* calibration,
+                                                   const sipo_session_options* options);
+
 /* log_decay [layers, delta channels]: Σ_t ln of the mean decay over the states. Since 0.1. */
 SIPO_API sipo_status sipo_calibration_log_decay(const sipo_calibration* calibration,
                                                 float* log_decay, size_t capacity, size_t* count);
@@ -442,6 +448,12 @@ SIPO_API sipo_status sipo_session_options_set_filtered_channels(sipo_session_opt
 /* LongMamba: the calibration profile of the model's file to use. SIPO_NOT_FOUND names the ones there
  * are. Since 0.1. */
 SIPO_API sipo_status sipo_session_options_set_profile(sipo_session_options* options,
+                                                      const char* name);
+/* Use that profile of the model's file with the settings that it was saved with (`sipo tune` saves such
+ * profiles): context method, global-channel threshold, layer scope, decimation rate and capacity
+ * become those of the profile. Errors: SIPO_NOT_FOUND when there is no such profile, or it holds no
+ * settings. Since 0.1. */
+SIPO_API sipo_status sipo_session_options_use_profile(sipo_session_options* options,
                                                       const char* name);
 /* LongMamba: use this calibration instead of a profile of the file. Since 0.1. */
 SIPO_API sipo_status sipo_session_options_set_calibration(sipo_session_options* options,

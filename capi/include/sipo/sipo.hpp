@@ -544,6 +544,13 @@ public:
         detail::check(sipo_calibration_save(get(), path.c_str(), profile.c_str()));
     }
 
+    /* Keeps with it the context method, threshold, layers, rate and capacity of `options`, for
+     * SessionOptions::use_profile() of the profile that it is saved as. Since 0.1. */
+    template <typename Options>
+    void settings(const Options& options) {
+        detail::check(sipo_calibration_set_settings(get(), options.get()));
+    }
+
     /* [layers, delta channels]: sum over the tokens of ln of the mean decay. Since 0.1. */
     std::vector<float> log_decay() const {
         return detail::fetch<float>([&](float* data, std::size_t capacity, std::size_t* count) {
@@ -658,6 +665,12 @@ public:
      * Since 0.1. */
     SessionOptions& profile(const std::string& name) {
         detail::check(sipo_session_options_set_profile(get(), name.c_str()));
+        return *this;
+    }
+    /* That profile with the settings that it was saved with: context method, threshold, layers, rate
+     * and capacity. SIPO_NOT_FOUND when it holds none. Since 0.1. */
+    SessionOptions& use_profile(const std::string& name) {
+        detail::check(sipo_session_options_use_profile(get(), name.c_str()));
         return *this;
     }
     /* LongMamba: this calibration instead of a profile of the file. Since 0.1. */
