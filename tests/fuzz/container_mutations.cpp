@@ -60,7 +60,12 @@ protected:
                             .channels = 8,
                             .lengths = {1, 2},
                             .log_decay = std::vector<float>(8, -1.0F),
-                            .threshold_table = std::vector<float>(16, 0.5F)});
+                            .threshold_table = std::vector<float>(16, 0.5F),
+                            .settings = ProfileSettings{.method = 100,
+                                                        .global_threshold = 1e-3,
+                                                        .layers = {0},
+                                                        .decimation_rate = 0.5,
+                                                        .decimation_capacity = 7}});
         writer.commit();
         const MappedFile file(path_);
         intact_.assign(file.bytes().begin(), file.bytes().end());

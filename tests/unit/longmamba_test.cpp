@@ -47,7 +47,8 @@ protected:
                     .channels = channels,
                     .lengths = lengths,
                     .log_decay = {},
-                    .threshold_table = {}};
+                    .threshold_table = {},
+                    .settings = {}};
         // Channels 0 .. 15 of every layer decay little, the others much.
         for (std::int64_t i = 0; i < 3 * channels; ++i) {
             profile_.log_decay.push_back(i % channels < 16 ? -1.0F : -100.0F);

@@ -100,7 +100,8 @@ TEST(OpenModel, FindsTheProfilesOfTheFileByName) {
                                .channels = 8,
                                .lengths = {1000},
                                .log_decay = std::vector<float>(64, -2.0F),
-                               .threshold_table = std::vector<float>(64, 0.5F)};
+                               .threshold_table = std::vector<float>(64, 0.5F),
+                               .settings = {}};
     store_profile(copy.path(), profile);
     const OpenModel with(copy.path(), {});
     EXPECT_EQ(with.profile_names(), std::vector<std::string>{"mine"});
