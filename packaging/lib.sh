@@ -8,6 +8,7 @@ bench_packages=(libbenchmark-dev)
 binding_packages=(swig openjdk-17-jdk-headless junit5 libopentest4j-java libapiguardian-java libpicocli-java
     mono-mcs mono-runtime libmono-system-core4.0-cil nunit-console libnunit-framework2.6.3-cil golang-go curl)
 browser_packages=(chromium) # looks at reports
+deb_packages=(debhelper devscripts dpkg-dev fakeroot javahelper lintian perl)
 lint_packages=(clang-format clang-tidy)
 
 say() { printf '\n== %s\n' "$*"; }
@@ -48,4 +49,28 @@ run_tests() {
     shift
     say "Testing ($preset)"
     ctest --test-dir "build/$preset" --output-on-failure -j "$(nproc)" "$@"
+}
+
+# The version, from its one place.
+project_version() { sed -n 's/^project(sipo VERSION \([0-9.]*\) .*/\1/p' CMakeLists.txt; }
+
+# The time that packed files get: that of the newest entry of Debian's changelog.
+release_time() { dpkg-parsechangelog -l packaging/debian/changelog -STimestamp; }
+
+# tarball FOLDER NAME ARCHIVE: packs FOLDER/NAME as FOLDER/ARCHIVE, the same bytes for the same files.
+tarball() {
+    tar -C "$1" --sort=name --mtime="@$(release_time)" --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw \
+        -cf - "$2" | gzip -9n >"$1/$3"
+}
+
+# export_tree FOLDER: the checkout as it is (what git tracks of it) as FOLDER/sipo-VERSION and packed as
+# FOLDER/sipo_VERSION.orig.tar.gz.
+export_tree() {
+    local folder=$1 name changed
+    name=sipo-$(project_version)
+    changed=$(git stash create)
+    rm -rf "$folder"
+    mkdir -p "$folder/$name"
+    git archive "${changed:-HEAD}" | tar -x -C "$folder/$name"
+    tarball "$folder" "$name" "sipo_$(project_version).orig.tar.gz"
 }
