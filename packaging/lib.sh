@@ -9,6 +9,8 @@ binding_packages=(swig openjdk-17-jdk-headless junit5 libopentest4j-java libapig
     mono-mcs mono-runtime libmono-system-core4.0-cil nunit-console libnunit-framework2.6.3-cil golang-go curl)
 browser_packages=(chromium) # looks at reports
 deb_packages=(debhelper devscripts dpkg-dev fakeroot javahelper lintian perl)
+arm64_packages=(g++-aarch64-linux-gnu libgtest-dev mmdebstrap qemu-user-static)
+install_test_packages=(mmdebstrap util-linux)
 lint_packages=(clang-format clang-tidy)
 
 say() { printf '\n== %s\n' "$*"; }

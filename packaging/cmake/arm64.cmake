@@ -1,0 +1,15 @@
+# Debian's cross compiler for ARM64 over the libraries that ./packaging/dev arm64 has unpacked, and qemu-user to
+# run what comes out.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(CMAKE_SYSROOT $ENV{SIPO_ARM64_ROOT})
+set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64-static -L $ENV{SIPO_ARM64_ROOT})
+set(ENV{PKG_CONFIG_SYSROOT_DIR} $ENV{SIPO_ARM64_ROOT})
+set(ENV{PKG_CONFIG_LIBDIR} $ENV{SIPO_ARM64_ROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:$ENV{SIPO_ARM64_ROOT}/usr/share/pkgconfig)
