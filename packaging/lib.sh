@@ -10,6 +10,7 @@ binding_packages=(swig openjdk-17-jdk-headless junit5 libopentest4j-java libapig
 browser_packages=(chromium) # looks at reports
 deb_packages=(debhelper devscripts dpkg-dev fakeroot javahelper lintian perl)
 arm64_packages=(g++-aarch64-linux-gnu libgtest-dev mmdebstrap qemu-user-static)
+release_packages=(strip-nondeterminism zip)
 install_test_packages=(mmdebstrap util-linux)
 lint_packages=(clang-format clang-tidy)
 
