@@ -1,6 +1,6 @@
 # For the tests beside this file; to be sourced in the root of the source. They know the installed packages and
 # the source's model and README only. Leaves $work with model.sipo, a calibrated model, and prompt.txt, a text
-# far longer than it was trained on that hides a number; goes there.
+# longer than it was trained on that hides a number; goes there.
 set -eu
 source=$PWD
 work=${AUTOPKGTEST_TMP:?}
@@ -11,9 +11,9 @@ if [ ! -e model.sipo ]; then
     sipo calibrate model.sipo --text "$source/tests/data/novels-calibration.txt" --sequences 3 --quiet
     text=$source/tests/data/novels-heldout.txt
     {
-        dd if="$text" iflag=skip_bytes,count_bytes skip=4000 count=9000 status=none
+        dd if="$text" iflag=skip_bytes,count_bytes skip=4000 count=6000 status=none
         printf ' The pass key is 48305. Remember it. 48305 is the pass key.'
-        dd if="$text" iflag=skip_bytes,count_bytes skip=13000 count=9000 status=none
+        dd if="$text" iflag=skip_bytes,count_bytes skip=10000 count=6000 status=none
         printf ' What is the pass key? The pass key is'
     } >prompt.txt
 fi
