@@ -124,6 +124,7 @@ struct Mamba1Layer {
     const Buffer* a = nullptr;
     const Buffer* d = nullptr;
     const Matrix* out_proj = nullptr;
+    View normed;
     View projected;
     View x;
     View dt_b_c;

@@ -117,6 +117,7 @@ private:
                 .a = a_.get(),
                 .d = d_.get(),
                 .out_proj = out_proj_.get(),
+                .normed = work.normed(rows),
                 .projected = work.projected(rows),
                 .x = work.conv_out(rows),
                 .dt_b_c = work.dt_b_c(rows),

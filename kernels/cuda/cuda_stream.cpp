@@ -13,6 +13,7 @@
 #include "cuda_check.hpp"
 #include "graph_cache.hpp"
 #include "kernels.hpp"
+#include "mamba1_rows.hpp"
 #include "mamba1_step.hpp"
 #include "matmul.hpp"
 #include "scratch.hpp"
@@ -251,6 +252,8 @@ private:
                   const GemvFinish& finish);
     void many_rows(Plane in, Weights weights, const Plane& out, const GemvFinish& finish);
     [[nodiscard]] Weights as_bf16(const Weights& quantised);
+    [[nodiscard]] bool step_rows(const backend::Mamba1Layer& layer, const View& residual,
+                                 States conv_states, States ssm_states);
 
     template <typename T, typename D>
     [[nodiscard]] ScanArgs<T, D> scan_args(const ScanInputs& in, const View& y);
@@ -612,8 +615,23 @@ TokenLayer token_layer(const Mamba1StepArgs<bf16>& args) {
             .out_proj = elements(args.out_proj)};
 }
 
+bool CudaStream::step_rows(const backend::Mamba1Layer& layer, const View& residual,
+                           States conv_states, States ssm_states) {
+    const std::int64_t rows = residual.rows;
+    if (!fits_mamba1_rows(layer, rows)) return false;
+    const DeviceGuard guard = current();
+    norm_multiply(residual, *layer.norm, layer.norm_eps, layer.normed, *layer.in_proj,
+                  layer.projected);
+    conv_rows(conv_rows_args(layer), table_of(conv_states), rows, s());
+    multiply(layer.x, *layer.x_proj, layer.dt_b_c);
+    scan_rows(scan_rows_args(layer), table_of(ssm_states), rows, s());
+    multiply_add(layer.y, *layer.out_proj, residual);
+    return true;
+}
+
 bool CudaStream::step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,
                              States ssm_states) {
+    if (residual.rows > 1) return step_rows(layer, residual, conv_states, ssm_states);
     const bool precise_delta = static_cast<const CudaMatrix*>(layer.dt_proj)->type() == DType::f32;
     if (residual.rows != 1 || !precise_delta) return false;
     if (resolve(layer.x).type == DType::bf16) {

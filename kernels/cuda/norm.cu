@@ -12,8 +12,10 @@ template <typename T, int Width>
 __global__ void rms_norm_rows(Rows<float> in, const float* weight, float eps, Rows<T> out,
                               std::int64_t cols) {
     __shared__ float scratch[threads / warp_size];
-    wait_for_predecessor();
+    // The successor is a product and reads weights at most before it waits: it may ask for them
+    // while this kernel still waits.
     let_successor_start();
+    wait_for_predecessor();
     const float* from = in.row(blockIdx.x);
     T* to = out.row(blockIdx.x);
     float squares = 0.0F;

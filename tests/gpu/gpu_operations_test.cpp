@@ -106,6 +106,107 @@ TEST_P(DeviceOperations, ConvolutionOfManySequencesMovesTheStateOfEach) {
     }
 }
 
+double root(std::int64_t value) { return std::sqrt(static_cast<double>(value)); }
+
+// A layer of Mamba-1 with random weights of the right sizes.
+struct RandomLayer {
+    RandomLayer(RandomValues& random, std::int64_t d_model, std::int64_t rank)
+        : d_inner(2 * d_model),
+          norm(random(1, d_model, 0.8, 1.2)),
+          in_proj(random(2 * d_inner, d_model, -2.0 / root(d_model), 2.0 / root(d_model))),
+          conv(random(4, d_inner)),
+          conv_bias(random(1, d_inner)),
+          x_proj(random(rank + 32, d_inner, -2.0 / root(d_inner), 2.0 / root(d_inner))),
+          dt_proj(random(d_inner, rank, -0.3, 0.3)),
+          dt_bias(random(1, d_inner, -5.0, -1.0)),
+          a(random(16, d_inner, -8.0, -0.5)),
+          d(random(1, d_inner)),
+          out_proj(random(d_model, d_inner, -1.0 / root(d_inner), 1.0 / root(d_inner))) {}
+    std::int64_t d_inner;
+    Values norm, in_proj, conv, conv_bias, x_proj, dt_proj, dt_bias, a, d, out_proj;
+
+    [[nodiscard]] backend::Mamba1Layer on(Machine& machine, std::int64_t rows, DType type) const {
+        return {.norm = &machine.table(norm),
+                .norm_eps = 1e-5F,
+                .in_proj = &machine.weights(in_proj, type),
+                .conv_weight = &machine.table(conv),
+                .conv_bias = &machine.table(conv_bias),
+                .x_proj = &machine.weights(x_proj, type),
+                .dt_proj = &machine.weights(dt_proj, DType::f32),
+                .dt_bias = &machine.table(dt_bias),
+                .delta_min = 0.001F,
+                .delta_max = no_limit,
+                .a = &machine.table(a),
+                .d = &machine.table(d),
+                .out_proj = &machine.weights(out_proj, type),
+                .normed = machine.scratch(rows, norm.cols),
+                .projected = machine.scratch(rows, 2 * d_inner),
+                .x = machine.scratch(rows, d_inner),
+                .dt_b_c = machine.scratch(rows, x_proj.rows),
+                .y = machine.scratch(rows, d_inner)};
+    }
+};
+
+// What step_mamba1() stands for.
+void step_by_operations(Machine& machine, const backend::Mamba1Layer& layer, const View& residual,
+                        backend::States conv_states, backend::States ssm_states) {
+    const std::int64_t d_inner = layer.x.cols;
+    const std::int64_t rank = layer.dt_proj->cols();
+    const View delta = machine.scratch(residual.rows, d_inner);
+    machine->rms_norm(residual, *layer.norm, layer.norm_eps, layer.normed);
+    machine->multiply(layer.normed, *layer.in_proj, layer.projected);
+    machine->causal_conv_silu(layer.projected.col_range(0, d_inner), *layer.conv_weight,
+                              layer.conv_bias, conv_states, layer.x);
+    machine->multiply(layer.x, *layer.x_proj, layer.dt_b_c);
+    machine->delta(layer.dt_b_c.col_range(0, rank), layer.dt_proj, *layer.dt_bias, layer.delta_min,
+                   layer.delta_max, delta);
+    backend::ScanInputs in;
+    in.x = layer.x;
+    in.delta = delta;
+    in.b = layer.dt_b_c.col_range(rank, 16);
+    in.c = layer.dt_b_c.col_range(rank + 16, 16);
+    in.a = layer.a;
+    in.d = layer.d;
+    machine->selective_scan(in, layer.projected.col_range(d_inner, d_inner), ssm_states, layer.y);
+    machine->multiply_add(layer.y, *layer.out_proj, residual);
+}
+
+TEST_P(DeviceOperations, ALayersStepOfManySequencesIsItsOperations) {
+    struct Shape {
+        std::int64_t d_model, rank;
+    };
+    // Two that fill no block of a kernel, and 130M.
+    for (const Shape shape : {Shape{64, 8}, Shape{84, 24}, Shape{768, 48}}) {
+        const RandomLayer layer(random_, shape.d_model, shape.rank);
+        for (const std::int64_t sequences : {1, 2, 5, 17, 64}) {
+            SCOPED_TRACE(join("d_model ", shape.d_model, ", ", sequences, " sequences"));
+            const Values residual = random_(sequences, shape.d_model);
+            std::vector<Values> before;
+            for (std::int64_t i = 0; i < 2 * sequences; ++i) {
+                before.push_back(random_(i < sequences ? 3 : 16, layer.d_inner));
+            }
+            const auto operation = [&](Machine& machine) {
+                const View stream = machine.whole(residual);
+                std::vector<View> states;
+                for (const Values& state : before) states.push_back(machine.whole(state));
+                const auto conv =
+                    backend::States(states).first(static_cast<std::size_t>(sequences));
+                const auto ssm = backend::States(states).subspan(conv.size());
+                const auto on = layer.on(machine, sequences, subject_.activations);
+                for (int step = 0; step < 2; ++step) {
+                    if (machine->step_mamba1(on, stream, conv, ssm)) continue;
+                    step_by_operations(machine, on, stream, conv, ssm);
+                }
+                std::vector<Values> results{machine.values(stream)};
+                for (const View& state : states) results.push_back(machine.values(state));
+                return results;
+            };
+            expect_the_cpus(operation, 2 * subject_.tolerances.scan);
+            if (HasFatalFailure()) return;
+        }
+    }
+}
+
 TEST_P(DeviceOperations, LongConvolutionOfAModelsWidthMatchesTheCpu) {
     constexpr std::int64_t channels = 5376;  // x | B | C of Mamba-2 2.7B
     for (const std::int64_t tokens : {1000, 4097}) {

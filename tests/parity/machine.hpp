@@ -112,6 +112,10 @@ public:
         stream_->upload(fence.data, View(buffer));
         return View(buffer).row_range(1, rows).col_range(left, cols);
     }
+    // Alone in a buffer, as the model's scratch is.
+    View scratch(std::int64_t rows, std::int64_t cols) {
+        return View(*buffers_.emplace_back(stream_->allocate(rows, cols, activations_)));
+    }
     // States, scores and tables are buffers of their own.
     View whole(const Values& values) {
         Buffer& buffer = *buffers_.emplace_back(stream_->allocate(values.rows, values.cols));

@@ -1,0 +1,52 @@
+// What a Mamba-1 layer does between its large products for the next tokens of several sequences, bf16:
+// norm, in_proj, [the convolution], x_proj, [dt_proj, the recurrence and the gate], out_proj.
+#pragma once
+
+#include "backend/backend.hpp"
+#include "kernels.hpp"
+
+namespace sipo::cuda {
+
+// Row i of everything belongs to sequence i.
+struct ConvRowsArgs {
+    Rows<__nv_bfloat16> in;   // [rows, d_inner]
+    Rows<__nv_bfloat16> out;  // [rows, d_inner]
+    const float* weight;      // [4, d_inner]
+    std::int64_t weight_stride;
+    const float* bias;  // may be null
+    std::int64_t d_inner;
+};
+// The causal convolution of four taps with SiLU; histories [3, d_inner] move on.
+void conv_rows(const ConvRowsArgs& args, const StateTable& histories, std::int64_t rows,
+               cudaStream_t s);
+
+struct ScanRowsArgs {
+    Rows<__nv_bfloat16> dt_b_c;      // [rows, dt_rank + 2 d_state]
+    Rows<__nv_bfloat16> x;           // [rows, d_inner]
+    Rows<__nv_bfloat16> z;           // [rows, d_inner]
+    Rows<__nv_bfloat16> y;           // [rows, d_inner]
+    const __nv_bfloat16* dt_weight;  // [d_inner, dt_rank]
+    std::int64_t dt_stride;
+    const float* dt_bias;
+    float low;
+    float high;
+    const float* a;  // [d_state, d_inner]
+    std::int64_t a_stride;
+    const float* d;
+    std::int64_t d_inner;
+    int dt_rank;
+};
+// Δ = clamp(softplus(dt · dt_projᵀ + bias)), then the recurrence and the gate; states
+// [16, d_inner] move on.
+void scan_rows(const ScanRowsArgs& args, const StateTable& states, std::int64_t rows,
+               cudaStream_t s);
+
+// Whether the kernels take these shapes, and whether a step of so many rows of a layer can go
+// through them.
+[[nodiscard]] bool fits_mamba1_rows(std::int64_t d_inner, std::int64_t d_state, std::int64_t taps,
+                                    std::int64_t dt_rank);
+[[nodiscard]] bool fits_mamba1_rows(const backend::Mamba1Layer& layer, std::int64_t rows);
+[[nodiscard]] ConvRowsArgs conv_rows_args(const backend::Mamba1Layer& layer);
+[[nodiscard]] ScanRowsArgs scan_rows_args(const backend::Mamba1Layer& layer);
+
+}  // namespace sipo::cuda
