@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,6 +18,7 @@
 #include "base/json.hpp"
 #include "context/method.hpp"
 #include "format/calibration_profile.hpp"
+#include "relative_l2.hpp"
 #include "session/open_model.hpp"
 
 namespace sipo::parity {
@@ -103,18 +103,6 @@ inline std::shared_ptr<const CalibrationProfile> golden_profile(const OpenModel&
     profile->threshold_table = golden_array<float>(name + "threshold_table");
     validate(*profile);
     return profile;
-}
-
-// ‖actual − expected‖₂ / ‖expected‖₂; infinite when the sizes differ.
-inline double relative_l2(std::span<const float> actual, std::span<const float> expected) {
-    if (actual.size() != expected.size()) return std::numeric_limits<double>::infinity();
-    double difference = 0.0;
-    double size = 0.0;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-        difference += std::pow(static_cast<double>(actual[i]) - expected[i], 2.0);
-        size += std::pow(static_cast<double>(expected[i]), 2.0);
-    }
-    return std::sqrt(difference / size);
 }
 
 inline std::string checkpoint_test_name(const testing::TestParamInfo<std::string>& checkpoint) {

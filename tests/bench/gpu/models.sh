@@ -56,10 +56,7 @@ memory() {
 
 for model in "$@"; do
     file=$folder/$model.sipo
-    # A chunk as large as the device likes; the default suits a CPU.
-    chunk="--chunk ${SIPO_BENCH_CHUNK:-4096}"
-    # shellcheck disable=SC2086  # two words
-    bench "$model" --preset "$model" --weights bf16 --save "$file" $chunk --prompt "$prompts" \
+    bench "$model" --preset "$model" --weights bf16 --save "$file" --prompt "$prompts" \
         --generate "$generate" || continue
     bench "$model-batch64" "$file" --prompt 32 --generate "$generate" --batch 64
     case $model in
@@ -67,18 +64,15 @@ for model in "$@"; do
             layer=21 # one at a third of the depth
             "$sipo" calibrate "$file" --text "$text" --sequences 2 --length 1024 --backend "$backend" \
                 --quiet || failed=1
-            # shellcheck disable=SC2086
-            bench "$model-longmamba" "$file" $chunk --prompt "$longest" --generate 1 \
+            bench "$model-longmamba" "$file" --prompt "$longest" --generate 1 \
                 --context longmamba
-            # shellcheck disable=SC2086
-            bench "$model-decimamba" "$file" $chunk --prompt "$longest" --generate 1 \
+            bench "$model-decimamba" "$file" --prompt "$longest" --generate 1 \
                 --context decimamba --layers "$layer" --decimation-capacity 4000
             ;;
     esac
     if [ "$model" = mamba-130m ] && command -v nvidia-smi >/dev/null 2>&1; then
         for tokens in 8192 131072 1048576; do
-            # shellcheck disable=SC2086
-            memory "$model-memory-$tokens" "$file" $chunk --prompt "$tokens" --generate 1 --repeats 1
+            memory "$model-memory-$tokens" "$file" --prompt "$tokens" --generate 1 --repeats 1
         done
     fi
     rm -f "$file"
