@@ -63,7 +63,7 @@ TEST(OpenModel, ReportsItsProgressToTheEndAndLogsOneLine) {
     EXPECT_EQ(last, total);
     EXPECT_GT(total, 0U);
     ASSERT_EQ(lines.size(), 1U);
-    EXPECT_NE(lines.front().find("Mamba-1"), std::string::npos);
+    EXPECT_NE(lines.front().find("mamba1"), std::string::npos);
 }
 
 TEST(OpenModel, CanBeCancelledWhileItLoads) {
