@@ -58,7 +58,7 @@ protected:
     static std::vector<float> values(const SourceTensors& tensors, const std::string& name) {
         const auto bytes = convert_tensor(name, tensors.at(name), DType::f32);
         std::vector<float> result(bytes.size() / sizeof(float));
-        std::memcpy(result.data(), bytes.data(), bytes.size());
+        if (!bytes.empty()) std::memcpy(result.data(), bytes.data(), bytes.size());
         return result;
     }
     static TorchWriter intact() {
