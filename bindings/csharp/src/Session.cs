@@ -359,6 +359,10 @@ namespace Sipo
         /// <summary>A hash of all tokens read so far, as <see cref="Model.TokenHash"/> gives.</summary>
         public long TokenHash => handle.Use(Native.Session_token_hash);
 
+        /// <summary>The token with the largest logit, known without fetching them: the greedy
+        /// choice.</summary>
+        public int Likeliest() => handle.Use(Native.Session_likeliest);
+
         /// <summary>Tokens read so far.</summary>
         public long Position => handle.Use(Native.Session_position);
 

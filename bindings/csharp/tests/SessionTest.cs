@@ -61,6 +61,7 @@ namespace Sipo.Tests
                 float[] rows = session.PrefillLogits(ids, 3);
                 Assert.AreEqual(3 * 4096, rows.Length);
                 float[] last = rows.Skip(2 * 4096).ToArray();
+                Assert.AreEqual(last.Max(), last[session.Likeliest()]);
                 Assert.AreEqual(last, session.Logits());
                 float[] into = new float[5000];
                 Assert.AreEqual(4096, session.CopyLogits(new Span<float>(into, 100, 4900)));

@@ -295,6 +295,14 @@ func (s *Session) TokenHash() (int64, error) {
 // TokenHash is the hash that a session has which has read these tokens.
 func TokenHash(ids []int32) int64 { return native.Token_hash(ids) }
 
+// Likeliest is the token with the largest logit, known without fetching them: the greedy choice.
+// Errors: [InvalidState] before the first token, [BackendError] when that logit is not finite.
+func (s *Session) Likeliest() (int32, error) {
+	var token int32
+	err := s.use(func() { token = int32(s.native.Likeliest()) })
+	return token, err
+}
+
 // Position is how many tokens the session has read.
 func (s *Session) Position() (int64, error) {
 	var position int64

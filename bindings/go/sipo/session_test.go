@@ -54,6 +54,11 @@ func TestReadsAndScores(t *testing.T) {
 	logits, err := session.Logits(nil)
 	ok(t, err)
 	equal(t, reflect.DeepEqual(logits, rows[2*4096:]), true)
+	likeliest, err := session.Likeliest()
+	ok(t, err)
+	for _, logit := range logits {
+		equal(t, logit <= logits[likeliest], true)
+	}
 	room := make([]float32, 5000)
 	again, err := session.Logits(room)
 	ok(t, err)

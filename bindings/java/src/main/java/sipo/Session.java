@@ -420,6 +420,11 @@ public final class Session implements AutoCloseable {
         return handle.use(Native::Session_token_hash);
     }
 
+    /** The token with the largest logit, known without fetching them: the greedy choice. */
+    public int likeliest() {
+        return handle.use(Native::Session_likeliest);
+    }
+
     /** Tokens read so far. */
     public long position() {
         return handle.use(Native::Session_position);

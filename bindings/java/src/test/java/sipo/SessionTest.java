@@ -62,6 +62,8 @@ class SessionTest {
             float[] rows = session.prefillLogits(ids, 3);
             assertEquals(3 * 4096, rows.length);
             float[] last = Arrays.copyOfRange(rows, 2 * 4096, rows.length);
+            int likeliest = session.likeliest();
+            for (float logit : last) assertTrue(logit <= last[likeliest]);
             assertArrayEquals(last, session.logits());
             FloatBuffer heap = FloatBuffer.allocate(5000);
             session.logits(heap);
