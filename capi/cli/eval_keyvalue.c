@@ -130,9 +130,7 @@ int eval_keyvalue(int argc, char** argv) {
                     "which is asked for: 0 the first, 1 the last"),
         option_integer("samples", &a.samples, 1, 100000, "prompts of each number and depth"),
         option_integer("seed", &a.seed, 0, INT64_MAX, "chooses keys and values"),
-        option_text("methods", "LIST", &a.methods,
-                    "context methods to compare, such as none,longmamba (default: that of "
-                    "--context)"),
+        eval_methods_option(&a.methods),
         option_flag("by-depth", &a.output.by_part, "a column for each depth"),
         option_flag("show", &a.output.show, "print each answer on standard error"),
         eval_svg_option(&a.output),

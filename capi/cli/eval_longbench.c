@@ -261,9 +261,7 @@ int eval_longbench(int argc, char** argv) {
         option_integer("max-tokens", &a.max_tokens, 1, 4096, "of an answer"),
         option_flag("first-line", &a.first_line, "only the first line of an answer counts"),
         option_integer("limit", &a.limit, 1, INT64_MAX, "no more cases than that"),
-        option_text("methods", "LIST", &a.methods,
-                    "context methods to compare, such as none,longmamba (default: that of "
-                    "--context)"),
+        eval_methods_option(&a.methods),
         option_flag("show", &a.output.show, "print each answer on standard error"),
         eval_svg_option(&a.output),
         eval_state_option(&a.output),

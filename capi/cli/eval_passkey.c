@@ -55,9 +55,7 @@ int eval_passkey(int argc, char** argv) {
     PasskeyArguments a = {.model = NULL};
     const Option options[] = {
         option_text("noise", "TEXT", &a.noise, "file of ordinary text that hides the number"),
-        option_text("methods", "LIST", &a.methods,
-                    "context methods to compare, such as none,longmamba (default: that of "
-                    "--context)"),
+        eval_methods_option(&a.methods),
         option_flag("by-depth", &a.output.by_part, "a column for each depth"),
         option_flag("show", &a.output.show, "print each answer on standard error"),
         eval_svg_option(&a.output),

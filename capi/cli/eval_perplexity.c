@@ -61,9 +61,7 @@ int eval_perplexity(int argc, char** argv) {
                        "at most so many, spread over the text"),
         option_integer("scored", &a.perplexity.scored, 1, 1 << 20,
                        "tokens scored at the end of a window"),
-        option_text("methods", "LIST", &a.methods,
-                    "context methods to compare, such as none,longmamba (default: that of "
-                    "--context)"),
+        eval_methods_option(&a.methods),
         eval_svg_option(&a.output),
         eval_state_option(&a.output),
     };

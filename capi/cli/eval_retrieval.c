@@ -223,9 +223,7 @@ int eval_retrieval(int argc, char** argv) {
                     "documents in a prompt, the golden one included"),
         option_integer("samples", &a.samples, 1, 100000, "questions"),
         option_integer("seed", &a.seed, 0, INT64_MAX, "chooses questions, documents and ids"),
-        option_text("methods", "LIST", &a.methods,
-                    "context methods to compare, such as none,longmamba (default: that of "
-                    "--context)"),
+        eval_methods_option(&a.methods),
         option_flag("show", &a.output.show, "print each answer on standard error"),
         eval_svg_option(&a.output),
         eval_state_option(&a.output),
