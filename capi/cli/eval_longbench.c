@@ -135,9 +135,10 @@ static double score(const EvalTask* task, size_t index, const EvalCase* asked, c
     const JsonValue* references = json_member(&own->lines[index], "answers");
     double best = 0;
     (void)asked;
-    char* line = allocate(strlen(answer) + 1, 1);
+    const size_t size = strlen(answer) + 1;
+    char* line = allocate(size, 1);
     if (line == NULL) return 0;
-    strcpy(line, answer);
+    memcpy(line, answer, size);
     char* begin = line + strspn(line, "\n");
     if (own->arguments->first_line) begin[strcspn(begin, "\n")] = '\0';
     for (size_t i = 0; i < references->count; ++i) {
