@@ -45,6 +45,7 @@ typedef int int32_t;
 
 /* One function of each name, with all its arguments: the facades have the defaults. */
 %ignore sipo::import_checkpoint(const std::string&, const std::string&);
+%ignore sipo::export_checkpoint(const std::string&, const std::string&);
 %ignore sipo::quantize(const std::string&, const std::string&);
 %ignore sipo::write_preset(const std::string&, const std::string&);
 %ignore sipo::Model::open(const std::string&);
@@ -67,6 +68,11 @@ typedef int int32_t;
 %ignore sipo::Scheduler::submit(const SessionOptions&, const SamplingOptions&,
                                 const std::vector<std::int32_t>&, std::size_t);
 %ignore sipo::token_hash(const std::vector<std::int32_t>&);
+%ignore sipo::Analysis::measure(const SessionOptions&, const std::vector<std::int32_t>&);
+%ignore sipo::Analysis::measure(const SessionOptions&, const std::vector<std::int32_t>&,
+                                const AnalysisOptions&);
+%ignore sipo::Analysis::measure(const SessionOptions&, const std::int32_t*, std::size_t);
+%ignore sipo::Analysis::memory(const SessionOptions&, long long);
 
 /* Lists of texts and of sessions, in a form that needs no typemap. */
 %ignore sipo::Model::profiles;
@@ -79,18 +85,10 @@ typedef int int32_t;
     }
 }
 %ignore sipo::batch_decode;
-
-/* Not bound: analysis is for those who study models, and `sipo analyze` writes it as JSON and CSV; nor
- * profiles with settings yet. */
-%ignore sipo::AnalysisOptions;
-%ignore sipo::Analysis;
-%ignore sipo::SessionOptions::use_profile;
-
 %ignore sipo::Session::choose;
 
-/* Not bound yet. */
-%ignore sipo::ImportOptions::tokenizer;
-%ignore sipo::export_checkpoint;
+/* Of no use beside the version as text. */
+%ignore sipo::version_number;
 
 /* Tokens and their biases as two lists, which the facades keep equally long. */
 %ignore sipo::SamplingOptions::logit_bias;
@@ -158,6 +156,53 @@ typedef int int32_t;
         return sipo::Calibration::measure(model, ids, length > 0 ? count / length : 0, length,
                                           options);
     }
+}
+
+/* In one step, so that a calibration does not change for those who have it. */
+%ignore sipo::Calibration::settings;
+%ignore sipo::Calibration::save;
+%extend sipo::Calibration {
+    /* With the settings of a session, or none when they are null. */
+    void save_with(const std::string& path, const std::string& profile,
+                   const sipo::SessionOptions* settings) {
+        sipo::detail::check(sipo_calibration_set_settings(
+            $self->get(), settings != nullptr ? settings->get() : nullptr));
+        $self->save(path, profile);
+    }
+}
+
+%ignore sipo::AnalysisOptions::map_channels;
+%extend sipo::AnalysisOptions {
+    /* Pairs of a layer and a channel, one after the other. */
+    void map_pairs(const std::int32_t* ids, std::size_t count) {
+        std::vector<std::int32_t> layers, channels;
+        for (std::size_t i = 0; i + 1 < count; i += 2) {
+            layers.push_back(ids[i]);
+            channels.push_back(ids[i + 1]);
+        }
+        $self->map_channels(layers, channels);
+    }
+}
+%ignore sipo::Analysis::reals;
+%ignore sipo::Analysis::integers;
+%extend sipo::Analysis {
+    std::vector<float> log_decay() const { return $self->reals(SIPO_ANALYSIS_LOG_DECAY); }
+    std::vector<float> receptive_field() const { return $self->reals(SIPO_ANALYSIS_RECEPTIVE_FIELD); }
+    std::vector<float> delta_mean() const { return $self->reals(SIPO_ANALYSIS_DELTA_MEAN); }
+    std::vector<float> delta_skipped() const { return $self->reals(SIPO_ANALYSIS_DELTA_SKIPPED); }
+    std::vector<float> delta_norm() const { return $self->reals(SIPO_ANALYSIS_DELTA_NORM); }
+    std::vector<float> delta_edges() const { return $self->reals(SIPO_ANALYSIS_DELTA_EDGES); }
+    std::vector<float> maps() const { return $self->reals(SIPO_ANALYSIS_MAPS); }
+    std::vector<long long> places() const { return $self->integers(SIPO_ANALYSIS_PLACES); }
+    std::vector<long long> map_places() const { return $self->integers(SIPO_ANALYSIS_MAP_PLACES); }
+    std::vector<long long> classes() const { return $self->integers(SIPO_ANALYSIS_CLASSES); }
+    std::vector<long long> delta_histogram() const {
+        return $self->integers(SIPO_ANALYSIS_DELTA_HISTOGRAM);
+    }
+    std::vector<long long> layer_tokens() const { return $self->integers(SIPO_ANALYSIS_LAYER_TOKENS); }
+    std::vector<long long> kept_tokens() const { return $self->integers(SIPO_ANALYSIS_KEPT_TOKENS); }
+    std::vector<long long> map_layers() const { return $self->integers(SIPO_ANALYSIS_MAP_LAYERS); }
+    std::vector<long long> map_channels() const { return $self->integers(SIPO_ANALYSIS_MAP_CHANNELS); }
 }
 
 %extend sipo::SessionOptions {

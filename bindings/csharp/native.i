@@ -96,4 +96,7 @@
 #include "csharp_host.hpp"
 %}
 
+/* The facade has the array that is filled. */
+%ignore sipo::Session::logits;
+
 %include "../sipo.i"

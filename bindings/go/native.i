@@ -97,6 +97,9 @@ struct Nothing<const NoResult> {
     $1 = &function;
 %}
 
+/* The facade has the array that is filled. */
+%ignore sipo::Session::logits;
+
 %include "../sipo.i"
 
 %{

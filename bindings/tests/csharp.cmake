@@ -25,6 +25,10 @@ add_custom_command(OUTPUT ${csharp_tests}/AnswerService.exe
         -r:${nuget}/lib/netstandard2.0/Sipo.dll ${PROJECT_SOURCE_DIR}/bindings/csharp/examples/AnswerService.cs
     DEPENDS ${PROJECT_SOURCE_DIR}/bindings/csharp/examples/AnswerService.cs ${csharp_tests}/Sipo.Tests.dll VERBATIM)
 add_custom_target(sipo-csharp-example ALL DEPENDS ${csharp_tests}/AnswerService.exe)
+file(GLOB facade ${PROJECT_SOURCE_DIR}/bindings/csharp/src/*.cs)
+sipo_bound_test(csharp $<TARGET_FILE:sipo-csharp-native> ${CMAKE_CURRENT_BINARY_DIR}/../csharp/generated/Native.cs
+    ${facade})
+
 sipo_binding_test(csharp_snippet ${snippet} csharp ${snippet_arguments})
 sipo_binding_test(csharp_service bash ${CMAKE_CURRENT_SOURCE_DIR}/service_check.sh ${data}/novels-heldout.txt 18302
     ${SIPO_MONO} ${csharp_tests}/AnswerService.exe ${model} 18302)

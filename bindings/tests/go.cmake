@@ -12,14 +12,22 @@ endforeach()
 set_property(TEST go_race APPEND PROPERTY ENVIRONMENT GODEBUG=cgocheck=2 SIPO_TEST_INSTRUMENTED=1)
 set_property(TEST go_asan APPEND PROPERTY ENVIRONMENT SIPO_TEST_INSTRUMENTED=1)
 
+# The example has the native half in it.
+file(GLOB_RECURSE facade ${PROJECT_SOURCE_DIR}/bindings/go/sipo/*.go)
+list(FILTER facade EXCLUDE REGEX "_test.go$")
+sipo_bound_test(go ${work}/go-answer ${module}/internal/native/native.go ${facade})
+set_tests_properties(go_bound PROPERTIES FIXTURES_REQUIRED "bindings;go_answer")
+
 sipo_binding_test(go_snippet ${snippet} go ${snippet_arguments})
-sipo_binding_test(go_service bash -c "\"$1\" build -o ../go-answer . && exec bash \"$2\" \"$3\" 18303 ../go-answer \"$4\" 18303"
-    - ${SIPO_GO_TOOL} ${CMAKE_CURRENT_SOURCE_DIR}/service_check.sh ${data}/novels-heldout.txt ${model})
+sipo_binding_test(go_answer ${SIPO_GO_TOOL} build -o ${work}/go-answer .)
+sipo_binding_test(go_service bash ${CMAKE_CURRENT_SOURCE_DIR}/service_check.sh ${data}/novels-heldout.txt 18303
+    ${work}/go-answer ${model} 18303)
 # A copy of the example that takes the module from this build.
 set(answer ${work}/go-example)
 configure_file(${PROJECT_SOURCE_DIR}/bindings/go/examples/answer/main.go ${answer}/main.go COPYONLY)
 file(WRITE ${answer}/go.mod "module answer\n\ngo 1.19\n\nrequire sipo v0.1.0\n\nreplace sipo => ${module}\n")
-set_property(TEST go_service PROPERTY WORKING_DIRECTORY ${answer})
-foreach(name go_snippet go_service)
+set_tests_properties(go_answer PROPERTIES FIXTURES_SETUP go_answer WORKING_DIRECTORY ${answer})
+set_tests_properties(go_service PROPERTIES FIXTURES_REQUIRED "bindings;go_answer")
+foreach(name go_snippet go_answer go_service)
     set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ${go_environment})
 endforeach()

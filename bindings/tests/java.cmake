@@ -23,12 +23,14 @@ sipo_binding_test(java_story ${Java_JAVA_EXECUTABLE} -Xcheck:jni -Xms96m -Xmx96m
     --disable-banner --fail-if-no-tests --details=tree --disable-ansi-colors --scan-classpath=${classes})
 set_tests_properties(java_story PROPERTIES FAIL_REGULAR_EXPRESSION "WARNING in native;WARNING: JNI;FATAL ERROR in native")
 
+file(GLOB facade ${PROJECT_SOURCE_DIR}/bindings/java/src/main/java/sipo/*.java)
+sipo_bound_test(java $<TARGET_FILE:sipo-jni> ${CMAKE_CURRENT_BINARY_DIR}/../java/generated/Native.java ${facade})
+
 sipo_binding_test(java_snippet ${snippet} java ${snippet_arguments})
 sipo_binding_test(java_service bash ${CMAKE_CURRENT_SOURCE_DIR}/service_check.sh ${data}/novels-heldout.txt 18301
     ${Java_JAVA_EXECUTABLE} -Xms64m -Xmx64m -XX:+AlwaysPreTouch -cp ${jar}
     ${PROJECT_SOURCE_DIR}/bindings/java/examples/AnswerService.java ${model} 18301)
 if(Java_JAVADOC_EXECUTABLE)
-    file(GLOB facade ${PROJECT_SOURCE_DIR}/bindings/java/src/main/java/sipo/*.java)
     add_test(NAME java_documentation COMMAND ${Java_JAVADOC_EXECUTABLE} -quiet -Xdoclint:all,-missing -Werror
         -d ${work}/javadoc -classpath ${jar} ${facade})
 endif()

@@ -1,18 +1,9 @@
 /* The tokens that every language has to give: for each context method and each way of sampling, one line of
  * ids. The cases are the same in SessionTest.java, SessionTest.cs and session_test.go.
- *   tokens MODEL TEXT
- * reads the first 8000 bytes of TEXT. */
-#include <sipo/sipo.h>
-#include <stdio.h>
-#include <stdlib.h>
+ *   tokens MODEL TEXT */
+#include "prompt.h"
 
-enum { PROMPT_BYTES = 8000, GENERATED = 48 };
-
-static void need(sipo_status status) {
-    if (status == SIPO_OK) return;
-    fprintf(stderr, "%s\n", sipo_last_error_message());
-    exit(1);
-}
+enum { GENERATED = 48 };
 
 static int print_token(void* user, int32_t token, const char* text, size_t length) {
     (void)user, (void)text, (void)length;
@@ -56,18 +47,9 @@ static void generate(const sipo_model* model, const int32_t* ids, size_t count, 
 int main(int argc, char** argv) {
     static const int32_t methods[] = {SIPO_CONTEXT_NONE, SIPO_CONTEXT_DECIMAMBA,
                                       SIPO_CONTEXT_LONGMAMBA};
-    static char text[PROMPT_BYTES];
     static int32_t ids[PROMPT_BYTES];
-    sipo_model* model = NULL;
     size_t count = 0;
-    FILE* const file = argc == 3 ? fopen(argv[2], "rb") : NULL;
-    if (file == NULL || fread(text, 1, sizeof text, file) != sizeof text) {
-        fprintf(stderr, "usage: tokens MODEL TEXT\n");
-        return 2;
-    }
-    fclose(file);
-    need(sipo_model_open(argv[1], NULL, &model));
-    need(sipo_model_tokenize(model, text, sizeof text, ids, PROMPT_BYTES, &count));
+    sipo_model* const model = open_with_prompt(argc, argv, ids, &count);
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; ++i) {
         generate(model, ids, count, methods[i], 0);
         generate(model, ids, count, methods[i], 1);

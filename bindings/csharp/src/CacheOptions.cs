@@ -21,28 +21,15 @@ namespace Sipo
         /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
         internal T Use<T>(Func<IntPtr, T> use)
         {
-            IntPtr options = Native.new_CacheOptions();
-            try
-            {
-                if (Memory != null)
-                {
-                    Native.CacheOptions_memory(options, Memory.Value);
-                }
-                if (Directory != null)
-                {
-                    Utf8.Pass(Directory, nameof(Directory), path =>
-                        Native.CacheOptions_directory(options, ref path, DirectoryBytes ?? 1L << 30));
-                }
-                if (Interval != null)
-                {
-                    Native.CacheOptions_interval(options, Interval.Value);
-                }
-                return use(options);
-            }
-            finally
-            {
-                Native.delete_CacheOptions(options);
-            }
+            return NativeOptions.Use(Native.new_CacheOptions, Fill, Native.delete_CacheOptions, use);
+        }
+
+        private void Fill(IntPtr options)
+        {
+            NativeOptions.Set(options, Memory, Native.CacheOptions_memory);
+            NativeOptions.Set(options, Directory, (IntPtr to, ref Utf8 path) =>
+                Native.CacheOptions_directory(to, ref path, DirectoryBytes ?? 1L << 30));
+            NativeOptions.Set(options, Interval, Native.CacheOptions_interval);
         }
     }
 }

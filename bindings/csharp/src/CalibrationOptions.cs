@@ -14,28 +14,19 @@ namespace Sipo
         /// <summary>Progress in layers times sequences.</summary>
         public ProgressListener Progress { get; set; }
 
-        /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
-        internal T Use<T>(Func<IntPtr, T> use)
+        /// <summary>Calls <paramref name="use"/> with a native copy, which calls <paramref name="hook"/> for
+        /// progress.</summary>
+        internal T Use<T>(ProgressListener hook, Func<IntPtr, T> use)
         {
-            Upcalls.EnsureRegistered();
-            IntPtr options = Native.new_CalibrationOptions();
-            try
-            {
-                if (Clamp != null)
-                {
-                    Native.CalibrationOptions_clamp(options, Clamp.Value);
-                }
-                if (Threads != null)
-                {
-                    Native.CalibrationOptions_threads(options, Threads.Value);
-                }
-                Native.CalibrationOptions_progress(options, Upcalls.Listen(Progress));
-                return use(options);
-            }
-            finally
-            {
-                Native.delete_CalibrationOptions(options);
-            }
+            return NativeOptions.Use(Native.new_CalibrationOptions, options => Fill(options, hook),
+                Native.delete_CalibrationOptions, use);
+        }
+
+        private void Fill(IntPtr options, ProgressListener hook)
+        {
+            NativeOptions.Set(options, Clamp, Native.CalibrationOptions_clamp);
+            NativeOptions.Set(options, Threads, Native.CalibrationOptions_threads);
+            Native.CalibrationOptions_progress(options, Upcalls.Listen(hook));
         }
     }
 }

@@ -2,8 +2,8 @@ using System;
 
 namespace Sipo
 {
-    /// <summary>Options of <see cref="Model.ImportCheckpoint"/>, <see cref="Model.Quantize"/> and
-    /// <see cref="Model.WritePreset"/>; what is null has its default.</summary>
+    /// <summary>Options of <see cref="Model.ImportCheckpoint"/>, <see cref="Model.ExportCheckpoint"/>,
+    /// <see cref="Model.Quantize"/> and <see cref="Model.WritePreset"/>; what is null has its default.</summary>
     public sealed class ImportOptions
     {
         /// <summary>How matrices are stored and multiplied; default Automatic.</summary>
@@ -18,39 +18,26 @@ namespace Sipo
         /// <summary>Length in tokens that the model was trained with, where config.json does not say it: 1 to 2^31-1.</summary>
         public long? TrainingLength { get; set; }
 
+        /// <summary>Path of a tokenizer.json to take instead of the checkpoint's.</summary>
+        public string Tokenizer { get; set; }
+
         /// <summary>Progress in bytes of weights.</summary>
         public ProgressListener Progress { get; set; }
 
         /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
         internal T Use<T>(Func<IntPtr, T> use)
         {
-            Upcalls.EnsureRegistered();
-            IntPtr options = Native.new_ImportOptions();
-            try
-            {
-                if (Weights != null)
-                {
-                    Native.ImportOptions_weights(options, (int)Weights.Value);
-                }
-                if (Store != null)
-                {
-                    Native.ImportOptions_store(options, (int)Store.Value);
-                }
-                if (Threads != null)
-                {
-                    Native.ImportOptions_threads(options, Threads.Value);
-                }
-                if (TrainingLength != null)
-                {
-                    Native.ImportOptions_training_length(options, TrainingLength.Value);
-                }
-                Native.ImportOptions_progress(options, Upcalls.Listen(Progress));
-                return use(options);
-            }
-            finally
-            {
-                Native.delete_ImportOptions(options);
-            }
+            return NativeOptions.Use(Native.new_ImportOptions, Fill, Native.delete_ImportOptions, use);
+        }
+
+        private void Fill(IntPtr options)
+        {
+            NativeOptions.Set(options, (int?)Weights, Native.ImportOptions_weights);
+            NativeOptions.Set(options, (int?)Store, Native.ImportOptions_store);
+            NativeOptions.Set(options, Threads, Native.ImportOptions_threads);
+            NativeOptions.Set(options, TrainingLength, Native.ImportOptions_training_length);
+            NativeOptions.Set(options, Tokenizer, Native.ImportOptions_tokenizer);
+            Native.ImportOptions_progress(options, Upcalls.Listen(Progress));
         }
     }
 }

@@ -1,5 +1,7 @@
 using System;
 using System.Collections.Generic;
+using System.Runtime.InteropServices;
+using System.Threading;
 
 namespace Sipo
 {
@@ -51,12 +53,28 @@ namespace Sipo
                 (options ?? new ModelOptions()).Use(chosen => new Model(Native.Model_open(ref file, chosen)))));
         }
 
-        /// <summary>Converts a Hugging Face directory (Mamba-1 or Mamba-2; config.json, safetensors,
-        /// tokenizer.json) into a .sipo file, which appears only when it is complete.</summary>
-        /// <exception cref="SipoException">NotFound, IoError, CorruptFile, Unsupported, Cancelled.</exception>
-        public static void ImportCheckpoint(string directory, string output, ImportOptions options = null)
+        /// <summary>Converts a checkpoint of Mamba-1, Mamba-2 or FalconMamba into a .sipo file, which appears only when it
+        /// is complete.</summary>
+        /// <param name="path">A directory of Hugging Face's or mamba_ssm's layout, or a GGUF file.</param>
+        /// <param name="output">The file to write.</param>
+        /// <param name="options">Null for the defaults.</param>
+        /// <exception cref="SipoException">NotFound, IoError, CorruptFile, Unsupported (which tensor or field),
+        /// Cancelled.</exception>
+        public static void ImportCheckpoint(string path, string output, ImportOptions options = null)
         {
-            Convert(directory, nameof(directory), output, options, Native.import_checkpoint);
+            Convert(path, nameof(path), output, nameof(output), options, Native.import_checkpoint);
+        }
+
+        /// <summary>Writes a model with f32 or bf16 weights as a Hugging Face directory. Calibration profiles have no place
+        /// there.</summary>
+        /// <param name="path">A .sipo file.</param>
+        /// <param name="directory">Is made, or must be empty.</param>
+        /// <param name="options">Threads and progress have an effect here.</param>
+        /// <exception cref="SipoException">As ImportCheckpoint; InvalidArgument when the directory holds something,
+        /// Unsupported when the weights are quantised.</exception>
+        public static void ExportCheckpoint(string path, string directory, ImportOptions options = null)
+        {
+            Convert(path, nameof(path), directory, nameof(directory), options, Native.export_checkpoint);
         }
 
         /// <summary>Writes a model with f32 or bf16 weights again with <see cref="Weights.Q8"/> (the default) or Q4
@@ -65,7 +83,7 @@ namespace Sipo
         /// already.</exception>
         public static void Quantize(string path, string output, ImportOptions options = null)
         {
-            Convert(path, nameof(path), output, options, Native.quantize);
+            Convert(path, nameof(path), output, nameof(output), options, Native.quantize);
         }
 
         /// <summary>Writes a model of random weights in the shape of a public one, such as "mamba-130m", for
@@ -73,14 +91,15 @@ namespace Sipo
         /// <exception cref="SipoException">NotFound names the presets.</exception>
         public static void WritePreset(string preset, string output, ImportOptions options = null)
         {
-            Convert(preset, nameof(preset), output, options, Native.write_preset);
+            Convert(preset, nameof(preset), output, nameof(output), options, Native.write_preset);
         }
 
         private delegate void Conversion(ref Utf8 from, ref Utf8 to, IntPtr options);
 
-        private static void Convert(string from, string name, string output, ImportOptions options, Conversion convert)
+        private static void Convert(string from, string fromName, string to, string toName, ImportOptions options,
+            Conversion convert)
         {
-            Upcalls.Call(() => Utf8.Pass(from, name, source => Utf8.Pass(output, nameof(output), target =>
+            Upcalls.Call(() => Utf8.Pass(from, fromName, source => Utf8.Pass(to, toName, target =>
                 (options ?? new ImportOptions()).Use(chosen =>
                 {
                     convert(ref source, ref target, chosen);
@@ -141,8 +160,13 @@ namespace Sipo
         public long SessionMemory(SessionOptions options, long promptTokens)
         {
             Session.RequireNotNull(options, nameof(options));
-            return handle.Use(model => options.Use(model, null, chosen =>
-                Native.SessionOptions_session_memory(chosen, promptTokens)));
+            return Use(options, chosen => Native.SessionOptions_session_memory(chosen, promptTokens));
+        }
+
+        /// <summary>Calls <paramref name="use"/> with a native copy of options for sessions of this model.</summary>
+        internal T Use<T>(SessionOptions options, Func<IntPtr, T> use)
+        {
+            return handle.Use(model => options.Use(model, null, use));
         }
 
         /// <summary>Bytes that the weights of a .sipo file will take, from its header.</summary>
@@ -170,13 +194,61 @@ namespace Sipo
         /// what is left over is not used.</param>
         /// <param name="length">Tokens a sequence, usually the training length: 2 to 1048576.</param>
         /// <param name="options">Null for the defaults.</param>
+        /// <param name="cancellation">Ends the call.</param>
         /// <exception cref="SipoException">OutOfRange, Cancelled.</exception>
-        public Calibration Calibrate(int[] ids, int length, CalibrationOptions options = null)
+        /// <exception cref="OperationCanceledException">By <paramref name="cancellation"/>.</exception>
+        public Calibration Calibrate(int[] ids, int length, CalibrationOptions options = null,
+            CancellationToken cancellation = default(CancellationToken))
         {
             Session.RequireNotNull(ids, nameof(ids));
             UIntPtr tokens = NativeHandle.Size(length, nameof(length));
-            return handle.Use(model => (options ?? new CalibrationOptions()).Use(chosen => Session.Pin(ids, (data, count) =>
-                new Calibration(Native.Calibration_measure_sequences(model, data, count, tokens, chosen)))));
+            options = options ?? new CalibrationOptions();
+            ProgressListener watching = Cancellation.Watch(options.Progress, cancellation);
+            return Cancellation.Run(cancellation, () => handle.Use(model => options.Use(watching, chosen =>
+                Session.Pin(ids, (data, count) => new Calibration(
+                    this, Native.Calibration_measure_sequences(model, data, count, tokens, chosen))))));
+        }
+
+        /// <summary>Reads a prompt as a new session of those options would, and measures what the channels remember of
+        /// it.</summary>
+        /// <param name="ids">2 tokens or more.</param>
+        /// <param name="session">Null for the defaults.</param>
+        /// <param name="options">Null for the defaults.</param>
+        /// <param name="cancellation">Ends the call.</param>
+        /// <exception cref="SipoException">OutOfRange (which token), OutOfMemory (the limit), Cancelled.</exception>
+        /// <exception cref="OperationCanceledException">By <paramref name="cancellation"/>.</exception>
+        public unsafe Analysis Analyze(ReadOnlySpan<int> ids, SessionOptions session = null,
+            AnalysisOptions options = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            session = session ?? new SessionOptions();
+            options = options ?? new AnalysisOptions();
+            ProgressListener watching = Cancellation.Watch(options.Progress, cancellation);
+            fixed (int* first = &MemoryMarshal.GetReference(ids))
+            {
+                IntPtr data = (IntPtr)first;
+                UIntPtr count = (UIntPtr)(uint)ids.Length;
+                return Cancellation.Run(cancellation, () => Use(session, reading => options.Use(watching, measuring =>
+                    Copy(Native.Analysis_measure(reading, data, count, measuring)))));
+            }
+        }
+
+        private static Analysis Copy(IntPtr measured)
+        {
+            try
+            {
+                return new Analysis(measured);
+            }
+            finally
+            {
+                Native.delete_Analysis(measured);
+            }
+        }
+
+        /// <summary>The most bytes that <see cref="Analyze"/> takes for so many tokens, 2 to 2^40.</summary>
+        public long AnalysisMemory(long tokens, SessionOptions session = null, AnalysisOptions options = null)
+        {
+            return Use(session ?? new SessionOptions(), reading => (options ?? new AnalysisOptions()).Use(null,
+                measuring => Native.Analysis_memory(reading, tokens, measuring)));
         }
 
         /// <summary>Text, which may hold NUL, to token ids. Special tokens in the text are recognised; nothing is
@@ -199,7 +271,7 @@ namespace Sipo
         /// <summary>The same for a span.</summary>
         public unsafe string Detokenize(ReadOnlySpan<int> ids)
         {
-            fixed (int* first = &System.Runtime.InteropServices.MemoryMarshal.GetReference(ids))
+            fixed (int* first = &MemoryMarshal.GetReference(ids))
             {
                 IntPtr data = (IntPtr)first;
                 UIntPtr count = (UIntPtr)(uint)ids.Length;

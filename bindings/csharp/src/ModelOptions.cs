@@ -24,30 +24,16 @@ namespace Sipo
         /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
         internal T Use<T>(Func<IntPtr, T> use)
         {
-            Upcalls.EnsureRegistered();
-            IntPtr options = Native.new_ModelOptions();
-            try
-            {
-                if (Backend != null)
-                {
-                    Utf8.Pass(Backend, nameof(Backend), text => Native.ModelOptions_backend(options, ref text));
-                }
-                if (Threads != null)
-                {
-                    Native.ModelOptions_threads(options, Threads.Value);
-                }
-                if (MemoryLimit != null)
-                {
-                    Native.ModelOptions_memory_limit(options, MemoryLimit.Value);
-                }
-                Native.ModelOptions_progress(options, Upcalls.Listen(Progress));
-                Native.ModelOptions_log(options, Upcalls.Listen(Log));
-                return use(options);
-            }
-            finally
-            {
-                Native.delete_ModelOptions(options);
-            }
+            return NativeOptions.Use(Native.new_ModelOptions, Fill, Native.delete_ModelOptions, use);
+        }
+
+        private void Fill(IntPtr options)
+        {
+            NativeOptions.Set(options, Backend, Native.ModelOptions_backend);
+            NativeOptions.Set(options, Threads, Native.ModelOptions_threads);
+            NativeOptions.Set(options, MemoryLimit, Native.ModelOptions_memory_limit);
+            Native.ModelOptions_progress(options, Upcalls.Listen(Progress));
+            Native.ModelOptions_log(options, Upcalls.Listen(Log));
         }
     }
 }

@@ -4,8 +4,8 @@ using System.Linq;
 
 namespace Sipo
 {
-    /// <summary>Options of the generating methods of <see cref="Session"/> and of <see cref="Scheduler.Submit"/>; what is null has its default: greedy,
-    /// stopping at the end of text.</summary>
+    /// <summary>Options of the generating methods of <see cref="Session"/> and of <see cref="Scheduler.Submit"/>; what is
+    /// null has its default: greedy, stopping at the end of text.</summary>
     public sealed class SamplingOptions
     {
         /// <summary>0 (greedy, the default) to 100.</summary>
@@ -58,59 +58,34 @@ namespace Sipo
         /// <summary>The same with another listener.</summary>
         internal T Use<T>(LogProbabilitiesListener listener, Func<IntPtr, T> use)
         {
-            Upcalls.EnsureRegistered();
-            IntPtr options = Native.new_SamplingOptions();
-            try
+            return NativeOptions.Use(Native.new_SamplingOptions, options => Fill(options, listener),
+                Native.delete_SamplingOptions, use);
+        }
+
+        private void Fill(IntPtr options, LogProbabilitiesListener listener)
+        {
+            NativeOptions.Set(options, Temperature, Native.SamplingOptions_temperature);
+            NativeOptions.Set(options, TopK, Native.SamplingOptions_top_k);
+            NativeOptions.Set(options, TopP, Native.SamplingOptions_top_p);
+            NativeOptions.Set(options, MinP, Native.SamplingOptions_min_p);
+            if (RepetitionPenalty != null || RepetitionWindow != null)
             {
-                if (Temperature != null)
-                {
-                    Native.SamplingOptions_temperature(options, Temperature.Value);
-                }
-                if (TopK != null)
-                {
-                    Native.SamplingOptions_top_k(options, TopK.Value);
-                }
-                if (TopP != null)
-                {
-                    Native.SamplingOptions_top_p(options, TopP.Value);
-                }
-                if (MinP != null)
-                {
-                    Native.SamplingOptions_min_p(options, MinP.Value);
-                }
-                if (RepetitionPenalty != null || RepetitionWindow != null)
-                {
-                    Native.SamplingOptions_repetition_penalty(options, RepetitionPenalty ?? 1, RepetitionWindow ?? 64);
-                }
-                if (Seed != null)
-                {
-                    Native.SamplingOptions_seed(options, Seed.Value);
-                }
-                if (IgnoreEndOfText != null)
-                {
-                    Native.SamplingOptions_ignore_end_of_text(options, IgnoreEndOfText.Value);
-                }
-                if (Resume != null)
-                {
-                    Native.SamplingOptions_resume(options, Resume.Value);
-                }
-                foreach (string stop in Stop ?? new string[0])
-                {
-                    Utf8.Pass(stop, nameof(Stop), text => Native.SamplingOptions_stop(options, ref text));
-                }
-                if (LogitBias != null)
-                {
-                    SetLogitBias(options);
-                }
-                if (listener != null)
-                {
-                    Native.SamplingOptions_log_probabilities(options, Likeliest, Upcalls.Listen(listener));
-                }
-                return use(options);
+                Native.SamplingOptions_repetition_penalty(options, RepetitionPenalty ?? 1, RepetitionWindow ?? 64);
             }
-            finally
+            NativeOptions.Set(options, Seed, Native.SamplingOptions_seed);
+            NativeOptions.Set(options, IgnoreEndOfText, Native.SamplingOptions_ignore_end_of_text);
+            NativeOptions.Set(options, Resume, Native.SamplingOptions_resume);
+            foreach (string stop in Stop ?? new string[0])
             {
-                Native.delete_SamplingOptions(options);
+                Utf8.Pass(stop, nameof(Stop), text => Native.SamplingOptions_stop(options, ref text));
+            }
+            if (LogitBias != null)
+            {
+                SetLogitBias(options);
+            }
+            if (listener != null)
+            {
+                Native.SamplingOptions_log_probabilities(options, Likeliest, Upcalls.Listen(listener));
             }
         }
 

@@ -26,36 +26,18 @@ namespace Sipo
         /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
         internal T Use<T>(IntPtr model, Func<IntPtr, T> use)
         {
-            IntPtr options = Native.new_SchedulerOptions(model);
-            try
-            {
-                if (Threads != null)
-                {
-                    Native.SchedulerOptions_threads(options, Threads.Value);
-                }
-                if (Sessions != null)
-                {
-                    Native.SchedulerOptions_sessions(options, Sessions.Value);
-                }
-                if (Queue != null)
-                {
-                    Native.SchedulerOptions_queue(options, Queue.Value);
-                }
-                if (ChunkTokens != null)
-                {
-                    Native.SchedulerOptions_chunk_tokens(options, ChunkTokens.Value);
-                }
-                if (MemoryLimit != null)
-                {
-                    Native.SchedulerOptions_memory_limit(options, MemoryLimit.Value);
-                }
-                Cache?.Handle.Use(cache => { Native.SchedulerOptions_cache(options, cache); });
-                return use(options);
-            }
-            finally
-            {
-                Native.delete_SchedulerOptions(options);
-            }
+            return NativeOptions.Use(() => Native.new_SchedulerOptions(model), Fill,
+                Native.delete_SchedulerOptions, use);
+        }
+
+        private void Fill(IntPtr options)
+        {
+            NativeOptions.Set(options, Threads, Native.SchedulerOptions_threads);
+            NativeOptions.Set(options, Sessions, Native.SchedulerOptions_sessions);
+            NativeOptions.Set(options, Queue, Native.SchedulerOptions_queue);
+            NativeOptions.Set(options, ChunkTokens, Native.SchedulerOptions_chunk_tokens);
+            NativeOptions.Set(options, MemoryLimit, Native.SchedulerOptions_memory_limit);
+            Cache?.Handle.Use(cache => Native.SchedulerOptions_cache(options, cache));
         }
     }
 }

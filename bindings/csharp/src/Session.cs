@@ -408,7 +408,6 @@ namespace Sipo
         private unsafe T Run<T>(ReadOnlySpan<int> ids, CancellationToken cancellation,
             Func<IntPtr, IntPtr, UIntPtr, T> call)
         {
-            cancellation.ThrowIfCancellationRequested();
             fixed (int* first = &MemoryMarshal.GetReference(ids))
             {
                 IntPtr data = (IntPtr)first;
@@ -420,12 +419,8 @@ namespace Sipo
                     running = cancellation;
                     using (cancellation.Register(CancelIfOpen))
                     {
-                        return handle.Use(session => call(session, data, count));
+                        return Cancellation.Run(cancellation, () => handle.Use(session => call(session, data, count)));
                     }
-                }
-                catch (SipoException e) when (e.Status == Status.Cancelled && cancellation.IsCancellationRequested)
-                {
-                    throw new OperationCanceledException(e.Message, e, cancellation);
                 }
                 finally
                 {

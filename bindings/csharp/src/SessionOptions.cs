@@ -41,6 +41,11 @@ namespace Sipo
         /// <summary>LongMamba: calibration profile of the file; default "default".</summary>
         public string Profile { get; set; }
 
+        /// <summary>This profile of the file with the settings that it was saved with: context method, global-channel
+        /// threshold, layer scope, decimation rate and capacity. What is set here too goes before them. NotFound when it
+        /// holds none.</summary>
+        public string UseProfile { get; set; }
+
         /// <summary>LongMamba: this calibration instead of a profile of the file.</summary>
         public Calibration Calibration { get; set; }
 
@@ -65,74 +70,41 @@ namespace Sipo
         /// <summary>Progress of prefill and score in tokens of the prompt.</summary>
         public ProgressListener Progress { get; set; }
 
-        /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
+        /// <summary>Calls <paramref name="use"/> with a native copy, whose sessions call <paramref name="hook"/> for
+        /// progress.</summary>
         internal T Use<T>(IntPtr model, ProgressListener hook, Func<IntPtr, T> use)
         {
-            IntPtr options = Native.new_SessionOptions(model);
-            try
+            return NativeOptions.Use(() => Native.new_SessionOptions(model), options => Fill(options, hook),
+                Native.delete_SessionOptions, use);
+        }
+
+        private void Fill(IntPtr options, ProgressListener hook)
+        {
+            // The first, because it sets what the others may set again.
+            NativeOptions.Set(options, UseProfile, Native.SessionOptions_use_profile);
+            NativeOptions.Set(options, (int?)Context, Native.SessionOptions_context);
+            NativeOptions.Set(options, DecimationRate, Native.SessionOptions_decimation_rate);
+            NativeOptions.Set(options, DecimationCapacity, Native.SessionOptions_decimation_capacity);
+            NativeOptions.Set(options, DecimationMinTokens, Native.SessionOptions_decimation_min_tokens);
+            NativeOptions.Set(options, ProtectedTail, Native.SessionOptions_protected_tail);
+            if (Layers != null)
             {
-                if (Context != null)
-                {
-                    Native.SessionOptions_context(options, (int)Context.Value);
-                }
-                if (DecimationRate != null)
-                {
-                    Native.SessionOptions_decimation_rate(options, DecimationRate.Value);
-                }
-                if (DecimationCapacity != null)
-                {
-                    Native.SessionOptions_decimation_capacity(options, DecimationCapacity.Value);
-                }
-                if (DecimationMinTokens != null)
-                {
-                    Native.SessionOptions_decimation_min_tokens(options, DecimationMinTokens.Value);
-                }
-                if (ProtectedTail != null)
-                {
-                    Native.SessionOptions_protected_tail(options, ProtectedTail.Value);
-                }
-                if (Layers != null)
-                {
-                    Session.Pin(Layers, (layers, count) => Native.SessionOptions_layers(options, layers, count));
-                }
-                if (AllLayers)
-                {
-                    Native.SessionOptions_all_layers(options);
-                }
-                if (GlobalChannelThreshold != null)
-                {
-                    Native.SessionOptions_global_channel_threshold(options, GlobalChannelThreshold.Value);
-                }
-                Native.SessionOptions_filtered_channels(options, (int)FilteredChannels, ChannelSeed);
-                if (Profile != null)
-                {
-                    Utf8.Pass(Profile, nameof(Profile), text => Native.SessionOptions_profile(options, ref text));
-                }
-                Calibration?.Handle.Use(calibration => { Native.SessionOptions_calibration(options, calibration); });
-                if (ExpectedTokens != null)
-                {
-                    Native.SessionOptions_expected_tokens(options, ExpectedTokens.Value);
-                }
-                if (Threads != null)
-                {
-                    Native.SessionOptions_threads(options, Threads.Value);
-                }
-                Workers?.Handle.Use(workers => { Native.SessionOptions_workers(options, workers); });
-                if (MemoryLimit != null)
-                {
-                    Native.SessionOptions_memory_limit(options, MemoryLimit.Value);
-                }
-                if (ChunkTokens != null)
-                {
-                    Native.SessionOptions_chunk_tokens(options, ChunkTokens.Value);
-                }
-                Native.SessionOptions_progress(options, Upcalls.Listen(hook));
-                return use(options);
+                Session.Pin(Layers, (layers, count) => Native.SessionOptions_layers(options, layers, count));
             }
-            finally
+            if (AllLayers)
             {
-                Native.delete_SessionOptions(options);
+                Native.SessionOptions_all_layers(options);
             }
+            NativeOptions.Set(options, GlobalChannelThreshold, Native.SessionOptions_global_channel_threshold);
+            Native.SessionOptions_filtered_channels(options, (int)FilteredChannels, ChannelSeed);
+            NativeOptions.Set(options, Profile, Native.SessionOptions_profile);
+            Calibration?.Use(calibration => Native.SessionOptions_calibration(options, calibration));
+            NativeOptions.Set(options, ExpectedTokens, Native.SessionOptions_expected_tokens);
+            NativeOptions.Set(options, Threads, Native.SessionOptions_threads);
+            Workers?.Handle.Use(workers => Native.SessionOptions_workers(options, workers));
+            NativeOptions.Set(options, MemoryLimit, Native.SessionOptions_memory_limit);
+            NativeOptions.Set(options, ChunkTokens, Native.SessionOptions_chunk_tokens);
+            Native.SessionOptions_progress(options, Upcalls.Listen(hook));
         }
     }
 }

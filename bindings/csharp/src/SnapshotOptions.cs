@@ -14,23 +14,13 @@ namespace Sipo
         /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
         internal T Use<T>(Func<IntPtr, T> use)
         {
-            IntPtr options = Native.new_SnapshotOptions();
-            try
-            {
-                if (Store != null)
-                {
-                    Native.SnapshotOptions_store(options, (int)Store.Value);
-                }
-                if (Flush != null)
-                {
-                    Native.SnapshotOptions_flush(options, Flush.Value);
-                }
-                return use(options);
-            }
-            finally
-            {
-                Native.delete_SnapshotOptions(options);
-            }
+            return NativeOptions.Use(Native.new_SnapshotOptions, Fill, Native.delete_SnapshotOptions, use);
+        }
+
+        private void Fill(IntPtr options)
+        {
+            NativeOptions.Set(options, (int?)Store, Native.SnapshotOptions_store);
+            NativeOptions.Set(options, Flush, Native.SnapshotOptions_flush);
         }
     }
 }

@@ -13,10 +13,6 @@ namespace Sipo.Tests
     {
         private static readonly Model model = Story.Model;
 
-        private sealed class OwnException : Exception
-        {
-        }
-
         [Test]
         public void RefusesFiles()
         {

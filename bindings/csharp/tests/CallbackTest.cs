@@ -14,10 +14,6 @@ namespace Sipo.Tests
         private static readonly Model model = Story.Model;
         private static readonly int[] longPrompt = model.Tokenize(Story.Text);
 
-        private sealed class OwnException : Exception
-        {
-        }
-
         [Test]
         public void LetsExceptionsThrough()
         {

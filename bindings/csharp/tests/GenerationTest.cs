@@ -86,10 +86,6 @@ namespace Sipo.Tests
             }
         }
 
-        private sealed class OwnException : Exception
-        {
-        }
-
         [Test]
         public void ReportsLogProbabilities()
         {

@@ -80,6 +80,34 @@ namespace Sipo.Tests
             Story.Fails(Status.NotFound, () => Model.WritePreset("no-such-preset", imported));
         }
 
+        /// <summary>What an imported model exports is imported again, with another tokenizer if that is
+        /// wanted.</summary>
+        [Test]
+        public void Exports()
+        {
+            string directory = Story.Output("csharp-exported");
+            string again = Story.Output("csharp-again.sipo");
+            string tokenizer = Path.Combine(directory, "tokenizer.json");
+            if (Directory.Exists(directory))
+            {
+                Directory.Delete(directory, true);
+            }
+            Model.ExportCheckpoint(Story.ModelPath, directory, new ImportOptions { Threads = 1 });
+            Story.Fails(Status.InvalidArgument, () => Model.ExportCheckpoint(Story.ModelPath, directory));
+            Model.ImportCheckpoint(directory, again, new ImportOptions { Tokenizer = tokenizer });
+            using (Model model = Model.Open(again))
+            {
+                Assert.AreEqual(Story.Model.Parameters, model.Parameters);
+                Assert.AreEqual(Story.Model.Tokenize(Story.Text), model.Tokenize(Story.Text));
+            }
+            Story.Fails(Status.NotFound,
+                () => Model.ImportCheckpoint(directory, again, new ImportOptions { Tokenizer = "no-such-file" }));
+            Story.Fails(Status.InvalidArgument,
+                () => Model.ImportCheckpoint(directory, again, new ImportOptions { Tokenizer = "a\0b" }));
+            Story.Fails(Status.NotFound, () => Model.ExportCheckpoint("no-such-file", again + ".d"));
+            Assert.Throws<ArgumentNullException>(() => Model.ExportCheckpoint(again, null));
+        }
+
         [Test]
         public void Calibrates()
         {
@@ -117,6 +145,51 @@ namespace Sipo.Tests
             {
                 Assert.AreEqual("default,story", string.Join(",", model.Profiles.OrderBy(p => p)));
                 Story.Started(model, new SessionOptions { Context = Context.LongMamba, Profile = "story" }).Dispose();
+            }
+        }
+
+        [Test]
+        public void KeepsSettingsWithAProfile()
+        {
+            string file = Story.Output("csharp-settings.sipo");
+            File.Copy(Story.ModelPath, file, true);
+            SessionOptions settings = new SessionOptions
+            {
+                Context = Context.DeciMamba,
+                Layers = new[] { 2, 5 },
+                DecimationCapacity = 20,
+                DecimationRate = 0.9,
+            };
+            int[] ids = Story.Model.Tokenize(Story.Text).Take(64).ToArray();
+            Calibration calibration;
+            using (Model model = Model.Open(file))
+            {
+                calibration = model.Calibrate(ids, 32);
+                calibration.Save(file, "tuned", settings);
+                calibration.Save(file, "plain");
+                Story.Fails(Status.OutOfRange,
+                    () => calibration.Save(file, "bad", new SessionOptions { DecimationRate = 2 }));
+            }
+            Assert.Throws<ObjectDisposedException>(() => calibration.Save(file, "late", settings));
+            calibration.Dispose();
+            SessionOptions overriding = new SessionOptions { UseProfile = "tuned", Context = Context.None };
+            using (Model model = Model.Open(file))
+            using (Session same = model.NewSession(settings))
+            using (Session tuned = model.NewSession(new SessionOptions { UseProfile = "tuned" }))
+            using (Session other = model.NewSession(overriding))
+            {
+                foreach (Session session in new[] { same, tuned, other })
+                {
+                    session.Prefill(ids);
+                }
+                Assert.Less(tuned.KeptTokens().Length, ids.Length);
+                Assert.AreEqual(same.KeptTokens(), tuned.KeptTokens());
+                Assert.AreEqual(same.Logits(), tuned.Logits());
+                Assert.AreEqual(ids.Length, other.KeptTokens().Length);
+                foreach (string name in new[] { "plain", "none" })
+                {
+                    Story.Fails(Status.NotFound, () => model.NewSession(new SessionOptions { UseProfile = name }));
+                }
             }
         }
     }

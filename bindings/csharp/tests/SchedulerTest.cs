@@ -15,10 +15,6 @@ namespace Sipo.Tests
         private static readonly int[] text = model.Tokenize(Story.Text);
         private static readonly int[] little = { 1, 2, 3 };
 
-        private sealed class OwnException : Exception
-        {
-        }
-
         [Test]
         public void ServesEightThreads()
         {

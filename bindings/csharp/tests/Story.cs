@@ -7,6 +7,11 @@ using NUnit.Framework;
 
 namespace Sipo.Tests
 {
+    /// <summary>What listeners of the tests throw.</summary>
+    internal sealed class OwnException : Exception
+    {
+    }
+
     /// <summary>What the tests share. The environment says where things are.</summary>
     internal static class Story
     {
@@ -14,6 +19,7 @@ namespace Sipo.Tests
         public static readonly string Checkpoint = Setting("SIPO_TEST_CHECKPOINT");
         public static readonly string Text = File.ReadAllText(Setting("SIPO_TEST_TEXT")).Substring(0, 120000);
         public static readonly string Expected = File.ReadAllText(Setting("SIPO_TEST_TOKENS"));
+        public static readonly string ExpectedAnalysis = File.ReadAllText(Setting("SIPO_TEST_ANALYSIS"));
 
         /// <summary>One model for all tests, which is what models are for.</summary>
         public static readonly Model Model = Model.Open(ModelPath);

@@ -64,7 +64,7 @@ func TestRefusesNilAndNegative(t *testing.T) {
 	session := started(t, model)
 	ids := []int32{1, 2, 3}
 	if session.Prefill(background, nil) == nil || second(session.Score(background, nil, 1)) == nil ||
-		second(session.PrefillLogits(background, nil, 1)) == nil || second(model.Calibrate(nil, 64, nil)) == nil ||
+		second(session.PrefillLogits(background, nil, 1)) == nil || second(model.Calibrate(background, nil, 64, nil)) == nil ||
 		BatchDecode(nil, nil) == nil {
 		t.Fatal("nothing was read without an error")
 	}
@@ -73,7 +73,7 @@ func TestRefusesNilAndNegative(t *testing.T) {
 	fails(t, second(session.PrefillLogits(background, ids, 4)), OutOfRange)
 	fails(t, second(session.Generate(background, -1, nil, nil)), OutOfRange)
 	fails(t, second(session.Generate(background, 0, nil, nil)), OutOfRange)
-	fails(t, second(model.Calibrate(ids, -1, nil)), OutOfRange)
+	fails(t, second(model.Calibrate(background, ids, -1, nil)), OutOfRange)
 	fails(t, session.Decode(4096), OutOfRange)
 	fails(t, session.Prefill(background, []int32{1, -2}), OutOfRange)
 	fresh := create(t, model, nil)
@@ -86,7 +86,7 @@ func TestRefusesWhatIsClosed(t *testing.T) {
 	other, err := Open(setting("SIPO_TEST_MODEL"), nil)
 	ok(t, err)
 	session := started(t, other)
-	calibration, err := other.Calibrate(tokenize(t, other, text(t)[:999]), 64, nil)
+	calibration, err := other.Calibrate(background, tokenize(t, other, text(t)[:999]), 64, nil)
 	ok(t, err)
 	ok(t, other.Close())
 	ok(t, other.Close())

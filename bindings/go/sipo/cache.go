@@ -17,25 +17,17 @@ type Cache struct {
 // NewCache makes a cache of prefixes. nil options are the defaults. Errors: [IOError] when its directory cannot be
 // made.
 func (m *Model) NewCache(options *CacheOptions) (*Cache, error) {
-	if options == nil {
-		options = &CacheOptions{}
-	}
-	var chosen native.CacheOptions
-	if err := try(func() { chosen = native.NewCacheOptions() }); err != nil {
-		return nil, err
-	}
-	defer native.DeleteCacheOptions(chosen)
-	if err := try(func() { options.apply(chosen) }); err != nil {
-		return nil, err
-	}
 	var created native.Cache
-	if err := m.use(func() { created = native.NewCache(m.native, chosen) }); err != nil {
+	err := options.use(func(chosen native.CacheOptions) error {
+		return m.use(func() { created = native.NewCache(m.native, chosen) })
+	})
+	if err != nil {
 		return nil, err
 	}
-	cache := &Cache{native: created}
-	cache.handle = handle{open: true, free: func() { native.DeleteCache(created) }}
-	runtime.SetFinalizer(cache, (*Cache).finalize)
-	return cache, nil
+	return keep(&Cache{
+		handle: handle{open: true, free: func() { native.DeleteCache(created) }},
+		native: created,
+	}), nil
 }
 
 // Close frees the cache; schedulers keep what they need, and its directory stays. The error is always nil.
@@ -44,8 +36,6 @@ func (c *Cache) Close() error {
 	c.close()
 	return nil
 }
-
-func (c *Cache) finalize() { c.close() }
 
 // Statistics are facts about the cache since it was made.
 func (c *Cache) Statistics() (CacheStatistics, error) {
@@ -73,10 +63,10 @@ func (m *Model) NewWorkers(threads int) (*Workers, error) {
 	if err := m.use(func() { created = native.NewWorkers(m.native, threads) }); err != nil {
 		return nil, err
 	}
-	workers := &Workers{native: created}
-	workers.handle = handle{open: true, free: func() { native.DeleteWorkers(created) }}
-	runtime.SetFinalizer(workers, (*Workers).finalize)
-	return workers, nil
+	return keep(&Workers{
+		handle: handle{open: true, free: func() { native.DeleteWorkers(created) }},
+		native: created,
+	}), nil
 }
 
 // Close frees them; sessions keep what they need. The error is always nil.
@@ -85,5 +75,3 @@ func (w *Workers) Close() error {
 	w.close()
 	return nil
 }
-
-func (w *Workers) finalize() { w.close() }

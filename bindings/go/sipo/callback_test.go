@@ -40,7 +40,7 @@ func TestLetsPanicsThrough(t *testing.T) {
 	equal(t, count, 2)
 	panics(t, own, func() { _, _ = Open(setting("SIPO_TEST_MODEL"), &ModelOptions{Progress: throw}) })
 	panics(t, own, func() {
-		_, _ = model.Calibrate(make([]int32, 128), 64, &CalibrationOptions{Progress: throw})
+		_, _ = model.Calibrate(background, make([]int32, 128), 64, &CalibrationOptions{Progress: throw})
 	})
 	panics(t, own, func() {
 		_, _ = Open(setting("SIPO_TEST_MODEL"), &ModelOptions{Log: func(LogLevel, string) { panic(own) }})

@@ -1,6 +1,9 @@
 package sipo
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // handle guards an object of the library: no call uses it after Close, and Close frees it when the last
 // call has returned.
@@ -49,4 +52,10 @@ func (h *handle) use(call func()) error {
 	}
 	defer h.release()
 	return try(call)
+}
+
+// keep closes an object at the latest when it is collected.
+func keep[Object interface{ close() }](object Object) Object {
+	runtime.SetFinalizer(object, func(forgotten Object) { forgotten.close() })
+	return object
 }

@@ -17,25 +17,17 @@ type Model struct {
 // Open opens a .sipo file, which may be replaced or removed afterwards. Errors: [NotFound], [IOError],
 // [CorruptFile], [Unsupported] (a newer format), [BackendError], [Cancelled].
 func Open(path string, options *ModelOptions) (*Model, error) {
-	if options == nil {
-		options = &ModelOptions{}
-	}
-	var chosen native.ModelOptions
-	if err := try(func() { chosen = native.NewModelOptions() }); err != nil {
+	var opened native.Model
+	err := options.use(func(chosen native.ModelOptions) error {
+		return try(func() { opened = native.ModelOpen(path, chosen) })
+	})
+	if err != nil {
 		return nil, err
 	}
-	defer native.DeleteModelOptions(chosen)
-	if err := try(func() { options.apply(chosen) }); err != nil {
-		return nil, err
-	}
-	model := &Model{}
-	if err := try(func() { model.native = native.ModelOpen(path, chosen) }); err != nil {
-		return nil, err
-	}
-	opened := model.native
-	model.handle = handle{open: true, free: func() { native.DeleteModel(opened) }}
-	runtime.SetFinalizer(model, (*Model).finalize)
-	return model, nil
+	return keep(&Model{
+		handle: handle{open: true, free: func() { native.DeleteModel(opened) }},
+		native: opened,
+	}), nil
 }
 
 // Close frees the model, now or when its last call has returned. Its sessions keep what they need. The
@@ -46,7 +38,14 @@ func (m *Model) Close() error {
 	return nil
 }
 
-func (m *Model) finalize() { m.close() }
+// with runs a call with native options for sessions of the model.
+func (m *Model) with(options *SessionOptions, call func(native.SessionOptions) error) error {
+	if err := m.acquire(); err != nil {
+		return err
+	}
+	defer m.release()
+	return options.use(m.native, call)
+}
 
 // Info is what a model is.
 type Info struct {
@@ -113,15 +112,10 @@ func (m *Model) Detokenize(ids []int32) (string, error) {
 
 // SessionMemory is the most bytes that a session of these options takes for prompts of up to promptTokens, 1 to 2^40.
 func (m *Model) SessionMemory(options *SessionOptions, promptTokens int64) (int64, error) {
-	if options == nil {
-		options = &SessionOptions{}
-	}
-	if err := m.acquire(); err != nil {
-		return 0, err
-	}
-	defer m.release()
 	var bytes int64
-	err := options.use(m.native, func(chosen native.SessionOptions) { bytes = chosen.Session_memory(promptTokens) })
+	err := m.with(options, func(chosen native.SessionOptions) error {
+		return try(func() { bytes = chosen.Session_memory(promptTokens) })
+	})
 	return bytes, err
 }
 
@@ -132,12 +126,22 @@ func ModelMemory(path string) (int64, error) {
 	return bytes, err
 }
 
-// ImportCheckpoint converts a Hugging Face directory (Mamba-1 or Mamba-2; config.json, safetensors,
-// tokenizer.json) into a .sipo file, which appears only when it is complete. Errors: [NotFound],
-// [IOError], [CorruptFile], [Unsupported], [Cancelled].
-func ImportCheckpoint(directory, output string, options *ImportOptions) error {
+// ImportCheckpoint converts a checkpoint of Mamba-1, Mamba-2 or FalconMamba (a directory of Hugging Face's or
+// mamba_ssm's layout, or a GGUF file) into a .sipo file, which appears only when it is complete. Errors:
+// [NotFound], [IOError], [CorruptFile], [Unsupported] (which tensor or field), [Cancelled].
+func ImportCheckpoint(path, output string, options *ImportOptions) error {
 	return convert(options, func(chosen native.ImportOptions) {
-		native.Import_checkpoint(directory, output, chosen)
+		native.Import_checkpoint(path, output, chosen)
+	})
+}
+
+// ExportCheckpoint writes the model at path, with f32 or bf16 weights, as a Hugging Face directory, which is made
+// or must be empty. Calibration profiles have no place there; of the options, Threads and Progress have an
+// effect. Errors: as ImportCheckpoint; [InvalidArgument] when the directory holds something, [Unsupported]
+// when the weights are quantised.
+func ExportCheckpoint(path, directory string, options *ImportOptions) error {
+	return convert(options, func(chosen native.ImportOptions) {
+		native.Export_checkpoint(path, directory, chosen)
 	})
 }
 
@@ -158,16 +162,7 @@ func WritePreset(preset, output string, options *ImportOptions) error {
 }
 
 func convert(options *ImportOptions, run func(native.ImportOptions)) error {
-	if options == nil {
-		options = &ImportOptions{}
-	}
-	var chosen native.ImportOptions
-	if err := try(func() { chosen = native.NewImportOptions() }); err != nil {
-		return err
-	}
-	defer native.DeleteImportOptions(chosen)
-	if err := try(func() { options.apply(chosen) }); err != nil {
-		return err
-	}
-	return try(func() { run(chosen) })
+	return options.use(func(chosen native.ImportOptions) error {
+		return try(func() { run(chosen) })
+	})
 }

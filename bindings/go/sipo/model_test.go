@@ -1,7 +1,9 @@
 package sipo
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
@@ -77,17 +79,78 @@ func TestImportsAndQuantizes(t *testing.T) {
 	fails(t, WritePreset("no-such-preset", imported, nil), NotFound)
 }
 
-func TestCalibrates(t *testing.T) {
-	file := output("go-calibrated.sipo")
+// What an imported model exports is imported again, with another tokenizer if that is wanted.
+func TestExports(t *testing.T) {
+	model, directory, again := setting("SIPO_TEST_MODEL"), output("go-exported"), output("go-again.sipo")
+	ok(t, os.RemoveAll(directory))
+	ok(t, ExportCheckpoint(model, directory, &ImportOptions{Threads: 1}))
+	fails(t, ExportCheckpoint(model, directory, nil), InvalidArgument)
+	tokenizer := filepath.Join(directory, "tokenizer.json")
+	ok(t, ImportCheckpoint(directory, again, &ImportOptions{Tokenizer: tokenizer}))
+	imported, err := Open(again, nil)
+	ok(t, err)
+	defer imported.Close()
+	equal(t, fmt.Sprint(tokenize(t, imported, text(t)[:9999])), fmt.Sprint(tokenize(t, open(t), text(t)[:9999])))
+	fails(t, ImportCheckpoint(directory, again, &ImportOptions{Tokenizer: "no-such-file"}), NotFound)
+	fails(t, ImportCheckpoint(directory, again, &ImportOptions{Tokenizer: "a\x00b"}), InvalidArgument)
+	fails(t, ExportCheckpoint("no-such-file", again+".d", nil), NotFound)
+}
+
+// copyOfModel is a file that a test may change.
+func copyOfModel(t *testing.T, name string) string {
+	t.Helper()
+	file := output(name)
 	bytes, err := os.ReadFile(setting("SIPO_TEST_MODEL"))
 	ok(t, err)
 	ok(t, os.WriteFile(file, bytes, 0o644))
+	return file
+}
+
+func TestKeepsSettingsWithAProfile(t *testing.T) {
+	file := copyOfModel(t, "go-settings.sipo")
+	settings := &SessionOptions{
+		Context: DeciMamba, Layers: []int32{2, 5}, DecimationCapacity: 20, DecimationRate: 0.9,
+	}
+	model, err := Open(file, nil)
+	ok(t, err)
+	ids := someTokens(t, model, 64)
+	calibration, err := model.Calibrate(background, ids, 32, nil)
+	ok(t, err)
+	defer calibration.Close()
+	ok(t, calibration.Save(file, "tuned", settings))
+	ok(t, calibration.Save(file, "plain", nil))
+	fails(t, calibration.Save(file, "bad", &SessionOptions{DecimationRate: 2}), OutOfRange)
+	ok(t, model.Close())
+	equal(t, calibration.Save(file, "late", settings), ErrClosed)
+
+	again, err := Open(file, nil)
+	ok(t, err)
+	defer again.Close()
+	kept := func(options *SessionOptions) string {
+		session := create(t, again, options)
+		ok(t, session.Prefill(background, ids))
+		indices, err := session.KeptTokens()
+		ok(t, err)
+		return fmt.Sprint(len(indices) < len(ids), indices, logits(t, session))
+	}
+	equal(t, kept(&SessionOptions{UseProfile: "tuned"}), kept(settings))
+	overriding := *settings
+	overriding.DecimationCapacity = 30
+	equal(t, kept(&SessionOptions{UseProfile: "tuned", DecimationCapacity: 30}), kept(&overriding))
+	equal(t, strings.HasPrefix(kept(settings), "true"), true)
+	for _, name := range []string{"plain", "none"} {
+		fails(t, second(again.NewSession(&SessionOptions{UseProfile: name})), NotFound)
+	}
+}
+
+func TestCalibrates(t *testing.T) {
+	file := copyOfModel(t, "go-calibrated.sipo")
 	model, err := Open(file, nil)
 	ok(t, err)
 	defer model.Close()
 	ids := tokenize(t, model, text(t))[:2*256+5]
 	last := int64(0)
-	calibration, err := model.Calibrate(ids, 256, &CalibrationOptions{
+	calibration, err := model.Calibrate(background, ids, 256, &CalibrationOptions{
 		Clamp: 0.05, Threads: 1,
 		Progress: func(done, total int64) bool { last = done; return true },
 	})
@@ -103,9 +166,9 @@ func TestCalibrates(t *testing.T) {
 	equal(t, [3]int{len(decay), len(lengths), len(table)}, [3]int{8 * 512, 25, 8 * 512 * 25})
 	equal(t, decay[0] < 0, true)
 	equal(t, sort.SliceIsSorted(lengths, func(i, j int) bool { return lengths[i] < lengths[j] }), true)
-	ok(t, calibration.Save(file, "story"))
-	fails(t, calibration.Save(file, "a b"), InvalidArgument)
-	fails(t, second(model.Calibrate(ids, 1, nil)), OutOfRange)
+	ok(t, calibration.Save(file, "story", nil))
+	fails(t, calibration.Save(file, "a b", nil), InvalidArgument)
+	fails(t, second(model.Calibrate(background, ids, 1, nil)), OutOfRange)
 	session := create(t, model, &SessionOptions{Context: LongMamba, Calibration: calibration})
 	ok(t, session.Prefill(background, ids))
 

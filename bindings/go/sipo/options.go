@@ -1,6 +1,10 @@
 package sipo
 
-import "sipo/internal/native"
+import (
+	"context"
+
+	"sipo/internal/native"
+)
 
 // Context is how a session goes beyond the training length.
 type Context int
@@ -87,6 +91,11 @@ type SessionOptions struct {
 	Calibration            *Calibration // instead of a profile of the file
 	ExpectedTokens         int64        // the total length S, default what the session has seen; to 2^40
 
+	// UseProfile is a profile of the file with the settings that it was saved with: context method, global-channel
+	// threshold, layer scope, decimation rate and capacity. What is set here too goes before them. [NotFound] when it
+	// holds none.
+	UseProfile string
+
 	Threads     int          // of the computation: 1 to 256, or all processors; no effect on results
 	Workers     *Workers     // threads and working memory that are shared, instead of threads of its own
 	MemoryLimit int64        // the most bytes, as [Model.SessionMemory] counts, else [OutOfMemory]; 0 for no limit
@@ -149,12 +158,13 @@ type SchedulerOptions struct {
 	Cache       *Cache // reads prompts with the help of this cache
 }
 
-// ImportOptions are options of [ImportCheckpoint], [Quantize] and [WritePreset].
+// ImportOptions are options of [ImportCheckpoint], [ExportCheckpoint], [Quantize] and [WritePreset].
 type ImportOptions struct {
 	Weights        Weights
 	Store          Store
 	Threads        int          // 1 to 256, or all processors
 	TrainingLength int64        // where config.json does not say it: 1 to 2^31-1
+	Tokenizer      string       // path of a tokenizer.json to take instead of the checkpoint's
 	Progress       ProgressFunc // in bytes of weights
 }
 
@@ -165,12 +175,57 @@ type CalibrationOptions struct {
 	Progress ProgressFunc // in layers times sequences
 }
 
+// AnalysisOptions are options of [Model.Analyze].
+type AnalysisOptions struct {
+	Points  int64 // places of the prompt that curves are told for: 1 to 4096, and at most one a token; default 64
+	MapSize int64 // rows and columns of an attention map: to 256, and at most one a token; default 64; below 0 for no maps
+	// MapChannels are those whose attention is mapped, 4096 at most; by default of each layer the median global one, or
+	// the most lasting where none is global.
+	MapChannels []MapChannel
+	MemoryLimit int64        // the most bytes, as [Model.AnalysisMemory] counts; default 4 GiB; below 0 for no limit
+	Progress    ProgressFunc // in tokens times layers
+}
+
 // set calls a setter of the library unless the value is the field's zero.
 func set[Value comparable, Options any](setter func(Value) Options, value Value) {
 	var zero Value
 	if value != zero {
 		setter(value)
 	}
+}
+
+// setOrNone is set for a number that is 0 where it is below that.
+func setOrNone[Options any](setter func(int64) Options, value int64) {
+	if value < 0 {
+		setter(0)
+	} else {
+		set(setter, value)
+	}
+}
+
+// withNative runs a call with native options that fill has set.
+func withNative[Options any](create func() Options, fill, free func(Options), call func(Options) error) error {
+	var chosen Options
+	if err := try(func() { chosen = create() }); err != nil {
+		return err
+	}
+	defer free(chosen)
+	if err := try(func() { fill(chosen) }); err != nil {
+		return err
+	}
+	return call(chosen)
+}
+
+// given are the options, or the defaults where there are none.
+func given[Options any](options *Options) *Options {
+	if options == nil {
+		return new(Options)
+	}
+	return options
+}
+
+func (o *ModelOptions) use(call func(native.ModelOptions) error) error {
+	return withNative(native.NewModelOptions, given(o).apply, native.DeleteModelOptions, call)
 }
 
 func (o *ModelOptions) apply(to native.ModelOptions) {
@@ -183,8 +238,9 @@ func (o *ModelOptions) apply(to native.ModelOptions) {
 	}
 }
 
-// use runs a call with the native options of a model. The caller holds a use of the model.
-func (o *SessionOptions) use(model native.Model, call func(native.SessionOptions)) error {
+// use runs a call with native options of a model, of which the caller holds a use.
+func (o *SessionOptions) use(model native.Model, call func(native.SessionOptions) error) error {
+	o = given(o)
 	if calibration := o.Calibration; calibration != nil {
 		if err := calibration.acquire(); err != nil {
 			return err
@@ -197,19 +253,14 @@ func (o *SessionOptions) use(model native.Model, call func(native.SessionOptions
 		}
 		defer workers.release()
 	}
-	var chosen native.SessionOptions
-	if err := try(func() { chosen = native.NewSessionOptions(model) }); err != nil {
-		return err
-	}
-	defer native.DeleteSessionOptions(chosen)
-	if err := try(func() { o.apply(chosen) }); err != nil {
-		return err
-	}
-	return try(func() { call(chosen) })
+	create := func() native.SessionOptions { return native.NewSessionOptions(model) }
+	return withNative(create, o.apply, native.DeleteSessionOptions, call)
 }
 
 func (o *SessionOptions) apply(to native.SessionOptions) {
-	to.Context(native.SipoContext(o.Context))
+	// The first, because it sets what the others may set again.
+	set(to.Use_profile, o.UseProfile)
+	set(to.Context, native.SipoContext(o.Context))
 	if len(o.Layers) > 0 {
 		to.Layers(o.Layers)
 	}
@@ -224,7 +275,7 @@ func (o *SessionOptions) apply(to native.SessionOptions) {
 	to.Filtered_channels(native.SipoChannels(o.FilteredChannels), o.ChannelSeed)
 	set(to.Profile, o.Profile)
 	if o.Calibration != nil {
-		to.Calibration(o.Calibration.native)
+		o.Calibration.lend(to)
 	}
 	set(to.Expected_tokens, o.ExpectedTokens)
 	set(to.Threads, o.Threads)
@@ -236,20 +287,8 @@ func (o *SessionOptions) apply(to native.SessionOptions) {
 	to.Progress(native.Progress(native.ProgressFunc(o.Progress)))
 }
 
-// use runs a call with the native options.
-func (o *SamplingOptions) use(call func(native.SamplingOptions)) error {
-	if o == nil {
-		o = &SamplingOptions{}
-	}
-	var chosen native.SamplingOptions
-	if err := try(func() { chosen = native.NewSamplingOptions() }); err != nil {
-		return err
-	}
-	defer native.DeleteSamplingOptions(chosen)
-	if err := try(func() { o.apply(chosen) }); err != nil {
-		return err
-	}
-	return try(func() { call(chosen) })
+func (o *SamplingOptions) use(call func(native.SamplingOptions) error) error {
+	return withNative(native.NewSamplingOptions, given(o).apply, native.DeleteSamplingOptions, call)
 }
 
 func (o *SamplingOptions) apply(to native.SamplingOptions) {
@@ -293,30 +332,21 @@ func (o *SamplingOptions) apply(to native.SamplingOptions) {
 	}
 }
 
-func (o *SnapshotOptions) use(call func(native.SnapshotOptions)) error {
-	if o == nil {
-		o = &SnapshotOptions{}
-	}
-	var chosen native.SnapshotOptions
-	if err := try(func() { chosen = native.NewSnapshotOptions() }); err != nil {
-		return err
-	}
-	defer native.DeleteSnapshotOptions(chosen)
-	return try(func() {
-		set(chosen.Store, native.SipoStore(o.Store))
-		chosen.Flush(!o.NoFlush)
-		call(chosen)
-	})
+func (o *SnapshotOptions) use(call func(native.SnapshotOptions) error) error {
+	return withNative(native.NewSnapshotOptions, given(o).apply, native.DeleteSnapshotOptions, call)
+}
+
+func (o *SnapshotOptions) apply(to native.SnapshotOptions) {
+	set(to.Store, native.SipoStore(o.Store))
+	to.Flush(!o.NoFlush)
+}
+
+func (o *CacheOptions) use(call func(native.CacheOptions) error) error {
+	return withNative(native.NewCacheOptions, given(o).apply, native.DeleteCacheOptions, call)
 }
 
 func (o *CacheOptions) apply(to native.CacheOptions) {
-	if o.Memory != 0 {
-		memory := o.Memory
-		if memory < 0 {
-			memory = 0
-		}
-		to.Memory(memory)
-	}
+	setOrNone(to.Memory, o.Memory)
 	if o.Directory != "" {
 		bytes := o.DirectoryBytes
 		if bytes == 0 {
@@ -327,7 +357,19 @@ func (o *CacheOptions) apply(to native.CacheOptions) {
 	set(to.Interval, o.Interval)
 }
 
-// apply needs the cache, if there is one, to be in use.
+// use runs a call with native options of a model, of which the caller holds a use.
+func (o *SchedulerOptions) use(model native.Model, call func(native.SchedulerOptions) error) error {
+	o = given(o)
+	if cache := o.Cache; cache != nil {
+		if err := cache.acquire(); err != nil {
+			return err
+		}
+		defer cache.release()
+	}
+	create := func() native.SchedulerOptions { return native.NewSchedulerOptions(model) }
+	return withNative(create, o.apply, native.DeleteSchedulerOptions, call)
+}
+
 func (o *SchedulerOptions) apply(to native.SchedulerOptions) {
 	set(to.Threads, o.Threads)
 	set(to.Sessions, o.Sessions)
@@ -339,16 +381,49 @@ func (o *SchedulerOptions) apply(to native.SchedulerOptions) {
 	}
 }
 
+func (o *ImportOptions) use(call func(native.ImportOptions) error) error {
+	return withNative(native.NewImportOptions, given(o).apply, native.DeleteImportOptions, call)
+}
+
 func (o *ImportOptions) apply(to native.ImportOptions) {
 	set(to.Weights, native.SipoWeights(o.Weights))
 	set(to.Store, native.SipoStore(o.Store))
 	set(to.Threads, o.Threads)
 	set(to.Training_length, o.TrainingLength)
+	set(to.Tokenizer, o.Tokenizer)
 	to.Progress(native.Progress(native.ProgressFunc(o.Progress)))
+}
+
+// use runs a call that the context ends too.
+func (o *CalibrationOptions) use(ctx context.Context, call func(native.CalibrationOptions) error) error {
+	chosen := *given(o)
+	chosen.Progress = watch(ctx, chosen.Progress)
+	return withNative(native.NewCalibrationOptions, chosen.apply, native.DeleteCalibrationOptions, call)
 }
 
 func (o *CalibrationOptions) apply(to native.CalibrationOptions) {
 	set(to.Clamp, o.Clamp)
 	set(to.Threads, o.Threads)
+	to.Progress(native.Progress(native.ProgressFunc(o.Progress)))
+}
+
+// use runs a call that the context ends too.
+func (o *AnalysisOptions) use(ctx context.Context, call func(native.AnalysisOptions) error) error {
+	chosen := *given(o)
+	chosen.Progress = watch(ctx, chosen.Progress)
+	return withNative(native.NewAnalysisOptions, chosen.apply, native.DeleteAnalysisOptions, call)
+}
+
+func (o *AnalysisOptions) apply(to native.AnalysisOptions) {
+	set(to.Points, o.Points)
+	setOrNone(to.Map_size, o.MapSize)
+	if len(o.MapChannels) > 0 {
+		pairs := make([]int32, 0, 2*len(o.MapChannels))
+		for _, channel := range o.MapChannels {
+			pairs = append(pairs, channel.Layer, channel.Channel)
+		}
+		to.Map_pairs(pairs)
+	}
+	setOrNone(to.Memory_limit, o.MemoryLimit)
 	to.Progress(native.Progress(native.ProgressFunc(o.Progress)))
 }

@@ -21,42 +21,22 @@ type Scheduler struct {
 
 // NewScheduler makes a scheduler. nil options are the defaults. Errors: [OutOfMemory] when it would exceed its limit.
 func (m *Model) NewScheduler(options *SchedulerOptions) (*Scheduler, error) {
-	if options == nil {
-		options = &SchedulerOptions{}
-	}
 	if err := m.acquire(); err != nil {
 		return nil, err
 	}
-	scheduler, err := m.newScheduler(options)
+	var created native.Scheduler
+	err := options.use(m.native, func(chosen native.SchedulerOptions) error {
+		return try(func() { created = native.NewScheduler(chosen) })
+	})
 	if err != nil {
 		m.release()
-	}
-	return scheduler, err
-}
-
-func (m *Model) newScheduler(options *SchedulerOptions) (*Scheduler, error) {
-	if cache := options.Cache; cache != nil {
-		if err := cache.acquire(); err != nil {
-			return nil, err
-		}
-		defer cache.release()
-	}
-	var chosen native.SchedulerOptions
-	if err := try(func() { chosen = native.NewSchedulerOptions(m.native) }); err != nil {
 		return nil, err
 	}
-	defer native.DeleteSchedulerOptions(chosen)
-	if err := try(func() { options.apply(chosen) }); err != nil {
-		return nil, err
-	}
-	var created native.Scheduler
-	if err := try(func() { created = native.NewScheduler(chosen) }); err != nil {
-		return nil, err
-	}
-	scheduler := &Scheduler{native: created, model: m.native}
-	scheduler.handle = handle{open: true, free: func() { native.DeleteScheduler(created); m.release() }}
-	runtime.SetFinalizer(scheduler, (*Scheduler).finalize)
-	return scheduler, nil
+	return keep(&Scheduler{
+		handle: handle{open: true, free: func() { native.DeleteScheduler(created); m.release() }},
+		native: created,
+		model:  m.native,
+	}), nil
 }
 
 // Close ends all requests, which give [ErrCancelled] after the tokens that they have, and frees the scheduler. The
@@ -66,8 +46,6 @@ func (s *Scheduler) Close() error {
 	s.close()
 	return nil
 }
-
-func (s *Scheduler) finalize() { s.close() }
 
 // Statistics are facts about the scheduler since it was made.
 func (s *Scheduler) Statistics() (SchedulerStatistics, error) {
@@ -91,23 +69,20 @@ func (s *Scheduler) Submit(ctx context.Context, ids []int32, maxTokens int, sess
 	defer s.release()
 	work := &work{closed: make(chan struct{})}
 	reading, generating := work.guard(session, sampling)
-	var err error
-	wrong := reading.use(s.model, func(reading native.SessionOptions) {
-		err = generating.use(func(generating native.SamplingOptions) {
-			work.native = s.native.Submit(reading, generating, ids, int64(maxTokens))
+	err := reading.use(s.model, func(reading native.SessionOptions) error {
+		return generating.use(func(generating native.SamplingOptions) error {
+			return try(func() { work.native = s.native.Submit(reading, generating, ids, int64(maxTokens)) })
 		})
 	})
-	if err := either(wrong, err); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	created := work.native
 	work.handle = handle{open: true, free: func() { native.DeleteRequest(created) }}
-	request := &Request{work, ctx}
-	runtime.SetFinalizer(request, (*Request).finalize)
 	if ctx.Done() != nil {
 		go work.endWith(ctx)
 	}
-	return request, nil
+	return keep(&Request{work, ctx}), nil
 }
 
 // Request is a generation that a scheduler works on. Any goroutine may use it; each token is given once.
@@ -270,8 +245,8 @@ func (r *Request) Statistics() (RequestStatistics, error) {
 // error is always nil.
 func (r *Request) Close() error {
 	runtime.SetFinalizer(r, nil)
-	r.work.end()
+	r.close()
 	return nil
 }
 
-func (r *Request) finalize() { r.work.end() }
+func (r *Request) close() { r.work.end() }

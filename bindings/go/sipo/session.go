@@ -20,15 +20,10 @@ type Session struct {
 // NewSession makes a session at position 0. Errors: [OutOfRange] for an option outside its range,
 // [NotFound] when LongMamba has neither its profile nor a calibration, [BackendError].
 func (m *Model) NewSession(options *SessionOptions) (*Session, error) {
-	if options == nil {
-		options = &SessionOptions{}
-	}
-	if err := m.acquire(); err != nil {
-		return nil, err
-	}
-	defer m.release()
 	var created native.Session
-	err := options.use(m.native, func(chosen native.SessionOptions) { created = native.NewSession(chosen) })
+	err := m.with(options, func(chosen native.SessionOptions) error {
+		return try(func() { created = native.NewSession(chosen) })
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -36,10 +31,10 @@ func (m *Model) NewSession(options *SessionOptions) (*Session, error) {
 }
 
 func newSession(created native.Session) *Session {
-	session := &Session{native: created}
-	session.handle = handle{open: true, free: func() { native.DeleteSession(created) }}
-	runtime.SetFinalizer(session, (*Session).finalize)
-	return session
+	return keep(&Session{
+		handle: handle{open: true, free: func() { native.DeleteSession(created) }},
+		native: created,
+	})
 }
 
 // Close cancels what runs in the session and frees it when that has returned. The error is always nil.
@@ -49,8 +44,6 @@ func (s *Session) Close() error {
 	s.close()
 	return nil
 }
-
-func (s *Session) finalize() { s.close() }
 
 // Prefill reads a prompt: 1 to 2^40 tokens, each 0 to VocabSize-1, after what was read before. The context
 // method acts here. If it fails or is cancelled, the session is as it was. Errors: [OutOfRange] (which
@@ -158,15 +151,11 @@ func (s *Session) Generate(ctx context.Context, maxTokens int, options *Sampling
 		}
 		return refused == nil
 	}
-	var err error
-	wrong := options.use(func(sampling native.SamplingOptions) {
-		err = s.run(ctx, func() {
+	err := options.use(func(sampling native.SamplingOptions) error {
+		return s.run(ctx, func() {
 			s.native.Generate(int64(maxTokens), native.Tokens(listener), sampling)
 		})
 	})
-	if wrong != nil {
-		return 0, wrong
-	}
 	if refused != nil {
 		err = refused
 	}
@@ -249,11 +238,9 @@ func (s *Session) DropCheckpoint(name string) error {
 // Save writes the session to a file, which appears complete or not at all. nil options are the defaults. Errors:
 // [IOError].
 func (s *Session) Save(path string, options *SnapshotOptions) error {
-	var err error
-	wrong := options.use(func(chosen native.SnapshotOptions) {
-		err = s.use(func() { s.native.Save(path, chosen) })
+	return options.use(func(chosen native.SnapshotOptions) error {
+		return s.use(func() { s.native.Save(path, chosen) })
 	})
-	return either(wrong, err)
 }
 
 // Load goes on where the session of a snapshot stood: one of the same model, context method and options. If it is
@@ -266,11 +253,10 @@ func (s *Session) Load(path string) error {
 // SaveMemory is Save to memory.
 func (s *Session) SaveMemory(options *SnapshotOptions) ([]byte, error) {
 	var bytes []byte
-	var err error
-	wrong := options.use(func(chosen native.SnapshotOptions) {
-		err = s.use(func() { bytes = s.native.Save_memory(chosen) })
+	err := options.use(func(chosen native.SnapshotOptions) error {
+		return s.use(func() { bytes = s.native.Save_memory(chosen) })
 	})
-	return bytes, either(wrong, err)
+	return bytes, err
 }
 
 // LoadMemory is Load from memory.
@@ -345,11 +331,7 @@ func (s *Session) run(ctx context.Context, call func()) error {
 	}
 	defer s.release()
 	defer s.cancelAfter(ctx)()
-	err := try(call)
-	if errors.Is(err, ErrCancelled) && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
+	return ended(ctx, try(call))
 }
 
 // cancelAfter cancels the session once the context ends, until the function it returns is called. A cancel

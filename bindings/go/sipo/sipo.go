@@ -29,6 +29,7 @@
 package sipo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -94,6 +95,24 @@ func either(first, second error) error {
 		return first
 	}
 	return second
+}
+
+// ended is what a call with a context gives: the context's error, if that ended it.
+func ended(ctx context.Context, err error) error {
+	if errors.Is(err, ErrCancelled) && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// watch adds the end of a context to what hears of progress.
+func watch(ctx context.Context, progress ProgressFunc) ProgressFunc {
+	if ctx.Done() == nil {
+		return progress
+	}
+	return func(done, total int64) bool {
+		return ctx.Err() == nil && (progress == nil || progress(done, total))
+	}
 }
 
 // notNegative checks a number that becomes a size.

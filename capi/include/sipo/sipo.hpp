@@ -1349,15 +1349,19 @@ class Analysis {
 public:
     /* Reads `ids`, two or more, as a new session of those options would. Errors: SIPO_OUT_OF_RANGE,
      * SIPO_OUT_OF_MEMORY (the limit), SIPO_CANCELLED. Since 0.1. */
-    static Analysis measure(const SessionOptions& session, const std::vector<std::int32_t>& ids,
-                            const AnalysisOptions& options = AnalysisOptions()) {
+    static Analysis measure(const SessionOptions& session, const std::int32_t* ids,
+                            std::size_t count, const AnalysisOptions& options = AnalysisOptions()) {
         const detail::Call call;
         sipo_analysis* measured = nullptr;
         const sipo_status status =
-            sipo_analyze(session.get(), ids.data(), ids.size(), options.get(), &measured);
+            sipo_analyze(session.get(), ids, count, options.get(), &measured);
         Analysis analysis(measured);
         call.check(status);
         return analysis;
+    }
+    static Analysis measure(const SessionOptions& session, const std::vector<std::int32_t>& ids,
+                            const AnalysisOptions& options = AnalysisOptions()) {
+        return measure(session, ids.data(), ids.size(), options);
     }
     /* The most bytes that measuring a prompt of `tokens` tokens takes. Since 0.1. */
     static long long memory(const SessionOptions& session, long long tokens,

@@ -14,7 +14,7 @@ public final class Cache implements AutoCloseable {
 
     /** Facts about the cache since it was made. */
     public CacheStatistics statistics() {
-        return handle.use((long cache) -> CacheStatistics.of(Native.Cache_statistics(cache)));
+        return handle.use((long cache) -> CacheStatistics.of(new Facts(Native.Cache_statistics(cache))));
     }
 
     /** Removes all entries of the model, those in the directory too. */

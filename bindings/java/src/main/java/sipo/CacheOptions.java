@@ -2,6 +2,7 @@ package sipo;
 
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.function.LongFunction;
 
 /** Options of {@link Model#newCache}. Defaults: 256 MiB of memory, no directory, 2048 tokens. */
 public final class CacheOptions {
@@ -32,23 +33,17 @@ public final class CacheOptions {
         return this;
     }
 
-    /** A native copy, for delete_CacheOptions. */
-    long create() {
-        long options = Native.new_CacheOptions();
-        try {
-            if (memory != null) {
-                Native.CacheOptions_memory(options, memory);
-            }
-            if (directory != null) {
-                Native.CacheOptions_directory(options, Library.utf8(directory.toString()), directoryBytes);
-            }
-            if (interval != null) {
-                Native.CacheOptions_interval(options, interval);
-            }
-            return options;
-        } catch (Throwable e) {
-            Native.delete_CacheOptions(options);
-            throw e;
-        }
+    /** Calls with a native copy. */
+    <T> T use(LongFunction<T> call) {
+        return NativeOptions.use(Native::new_CacheOptions, this::fill, Native::delete_CacheOptions, call);
+    }
+
+    private void fill(long options) {
+        NativeOptions.set(options, memory, Native::CacheOptions_memory);
+        NativeOptions.set(
+                options,
+                directory,
+                (to, path) -> Native.CacheOptions_directory(to, Library.utf8(path.toString()), directoryBytes));
+        NativeOptions.set(options, interval, Native::CacheOptions_interval);
     }
 }

@@ -27,19 +27,9 @@ public record CacheStatistics(
         long evictions,
         long damaged,
         long writeFailures) {
-    /** In the order of sipo.i. */
-    static CacheStatistics of(double[] v) {
+    static CacheStatistics of(Facts facts) {
         return new CacheStatistics(
-                (long) v[0],
-                (long) v[1],
-                (long) v[2],
-                (long) v[3],
-                (long) v[4],
-                (long) v[5],
-                (long) v[6],
-                (long) v[7],
-                (long) v[8],
-                (long) v[9],
-                (long) v[10]);
+                facts.count(), facts.count(), facts.count(), facts.count(), facts.count(), facts.count(),
+                facts.count(), facts.count(), facts.count(), facts.count(), facts.count());
     }
 }

@@ -1,5 +1,7 @@
 package sipo;
 
+import java.util.function.LongFunction;
+
 /**
  * Options of {@link Model#calibrate}. Defaults: no clamp, all processors.
  */
@@ -26,23 +28,14 @@ public final class CalibrationOptions {
         return this;
     }
 
-    /** A native copy, for delete_CalibrationOptions. */
-    long create() {
-        long options = Native.new_CalibrationOptions();
-        try {
-            if (clamp != null) {
-                Native.CalibrationOptions_clamp(options, clamp);
-            }
-            if (threads != null) {
-                Native.CalibrationOptions_threads(options, threads);
-            }
-            if (progress != null) {
-                Native.CalibrationOptions_progress(options, progress);
-            }
-            return options;
-        } catch (Throwable e) {
-            Native.delete_CalibrationOptions(options);
-            throw e;
-        }
+    /** Calls with a native copy. */
+    <T> T use(LongFunction<T> call) {
+        return NativeOptions.use(Native::new_CalibrationOptions, this::fill, Native::delete_CalibrationOptions, call);
+    }
+
+    private void fill(long options) {
+        NativeOptions.set(options, clamp, Native::CalibrationOptions_clamp);
+        NativeOptions.set(options, threads, Native::CalibrationOptions_threads);
+        NativeOptions.set(options, progress, Native::CalibrationOptions_progress);
     }
 }

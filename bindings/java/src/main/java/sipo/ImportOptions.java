@@ -1,14 +1,17 @@
 package sipo;
 
+import java.util.function.LongFunction;
+
 /**
- * Options of {@link Model#importCheckpoint}, {@link Model#quantize} and {@link Model#writePreset}. Defaults:
- * {@link Weights#AUTOMATIC}, {@link Store#ZSTD}, all processors.
+ * Options of {@link Model#importCheckpoint}, {@link Model#exportCheckpoint}, {@link Model#quantize} and
+ * {@link Model#writePreset}. Defaults: {@link Weights#AUTOMATIC}, {@link Store#ZSTD}, all processors.
  */
 public final class ImportOptions {
     private Weights weights;
     private Store store;
     private Integer threads;
     private Long trainingLength;
+    private String tokenizer;
     private ProgressListener progress;
 
     /** How matrices are stored and multiplied. */
@@ -35,35 +38,29 @@ public final class ImportOptions {
         return this;
     }
 
+    /** Path of a tokenizer.json to take instead of the checkpoint's; null for its own. */
+    public ImportOptions tokenizer(String path) {
+        tokenizer = path;
+        return this;
+    }
+
     /** Progress in bytes of weights; null for none. */
     public ImportOptions progress(ProgressListener progress) {
         this.progress = progress;
         return this;
     }
 
-    /** A native copy, for delete_ImportOptions. */
-    long create() {
-        long options = Native.new_ImportOptions();
-        try {
-            if (weights != null) {
-                Native.ImportOptions_weights(options, weights.code);
-            }
-            if (store != null) {
-                Native.ImportOptions_store(options, store.code);
-            }
-            if (threads != null) {
-                Native.ImportOptions_threads(options, threads);
-            }
-            if (trainingLength != null) {
-                Native.ImportOptions_training_length(options, trainingLength);
-            }
-            if (progress != null) {
-                Native.ImportOptions_progress(options, progress);
-            }
-            return options;
-        } catch (Throwable e) {
-            Native.delete_ImportOptions(options);
-            throw e;
-        }
+    /** Calls with a native copy. */
+    <T> T use(LongFunction<T> call) {
+        return NativeOptions.use(Native::new_ImportOptions, this::fill, Native::delete_ImportOptions, call);
+    }
+
+    private void fill(long options) {
+        NativeOptions.set(options, weights, (to, value) -> Native.ImportOptions_weights(to, value.code));
+        NativeOptions.set(options, store, (to, value) -> Native.ImportOptions_store(to, value.code));
+        NativeOptions.set(options, threads, Native::ImportOptions_threads);
+        NativeOptions.set(options, trainingLength, Native::ImportOptions_training_length);
+        NativeOptions.set(options, tokenizer, (to, value) -> Native.ImportOptions_tokenizer(to, Library.utf8(value)));
+        NativeOptions.set(options, progress, Native::ImportOptions_progress);
     }
 }

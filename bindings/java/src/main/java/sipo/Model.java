@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.LongConsumer;
+import java.util.function.LongFunction;
 
 /**
  * The weights and the tokenizer of one .sipo file; immutable. Any number of threads and sessions may share
@@ -40,25 +41,35 @@ public final class Model implements AutoCloseable {
      */
     public static Model open(String path, ModelOptions options) {
         byte[] file = Library.utf8(path);
-        Library.ensureLoaded();
-        long chosen = options.create();
-        try {
-            return new Model(Native.Model_open(file, chosen));
-        } finally {
-            Native.delete_ModelOptions(chosen);
-        }
+        return options.use((long chosen) -> new Model(Native.Model_open(file, chosen)));
     }
 
     /**
-     * Converts a Hugging Face directory (Mamba-1 or Mamba-2; config.json, safetensors, tokenizer.json) into
-     * a .sipo file, which appears only when it is complete.
+     * Converts a checkpoint of Mamba-1, Mamba-2 or FalconMamba into a .sipo file, which appears only when it is
+     * complete.
      *
-     * @throws SipoException NOT_FOUND, IO_ERROR, CORRUPT_FILE, UNSUPPORTED, CANCELLED
+     * @param path a directory of Hugging Face's or mamba_ssm's layout, or a GGUF file
+     * @throws SipoException NOT_FOUND, IO_ERROR, CORRUPT_FILE, UNSUPPORTED (which tensor or field), CANCELLED
      */
-    public static void importCheckpoint(String directory, String output, ImportOptions options) {
-        byte[] from = Library.utf8(directory);
+    public static void importCheckpoint(String path, String output, ImportOptions options) {
+        byte[] from = Library.utf8(path);
         byte[] to = Library.utf8(output);
         convert(options, (long chosen) -> Native.import_checkpoint(from, to, chosen));
+    }
+
+    /**
+     * Writes a model with f32 or bf16 weights as a Hugging Face directory. Calibration profiles have no place there.
+     *
+     * @param path a .sipo file
+     * @param directory is made, or must be empty
+     * @param options threads and progress have an effect here
+     * @throws SipoException as importCheckpoint; INVALID_ARGUMENT when the directory holds something, UNSUPPORTED when
+     *     the weights are quantised
+     */
+    public static void exportCheckpoint(String path, String directory, ImportOptions options) {
+        byte[] from = Library.utf8(path);
+        byte[] to = Library.utf8(directory);
+        convert(options, (long chosen) -> Native.export_checkpoint(from, to, chosen));
     }
 
     /**
@@ -86,13 +97,11 @@ public final class Model implements AutoCloseable {
 
     private static void convert(ImportOptions options, LongConsumer work) {
         Objects.requireNonNull(options, "options");
-        Library.ensureLoaded();
-        long chosen = options.create();
-        try {
-            work.accept(chosen);
-        } finally {
-            Native.delete_ImportOptions(chosen);
-        }
+        options.use(
+                (long chosen) -> {
+                    work.accept(chosen);
+                    return null;
+                });
     }
 
     /** A session with default options. */
@@ -134,14 +143,7 @@ public final class Model implements AutoCloseable {
     public Cache newCache(CacheOptions options) {
         Objects.requireNonNull(options, "options");
         return handle.use(
-                (long model) -> {
-                    long chosen = options.create();
-                    try {
-                        return new Cache(Native.new_Cache(model, chosen));
-                    } finally {
-                        Native.delete_CacheOptions(chosen);
-                    }
-                });
+                (long model) -> options.use((long chosen) -> new Cache(Native.new_Cache(model, chosen))));
     }
 
     /** A scheduler with default options. */
@@ -157,20 +159,12 @@ public final class Model implements AutoCloseable {
     public Scheduler newScheduler(SchedulerOptions options) {
         Objects.requireNonNull(options, "options");
         long model = handle.acquire();
-        boolean made = false;
         try {
-            long chosen = options.create(model);
-            try {
-                Scheduler scheduler = new Scheduler(handle, model, Native.new_Scheduler(chosen));
-                made = true;
-                return scheduler;
-            } finally {
-                Native.delete_SchedulerOptions(chosen);
-            }
-        } finally {
-            if (!made) {
-                handle.release();
-            }
+            return options.use(
+                    model, (long chosen) -> new Scheduler(handle, model, Native.new_Scheduler(chosen)));
+        } catch (Throwable e) {
+            handle.release();
+            throw e;
         }
     }
 
@@ -178,12 +172,13 @@ public final class Model implements AutoCloseable {
      * The most bytes that a session of these options takes for prompts of up to {@code promptTokens}, 1 to 2^40.
      */
     public long sessionMemory(SessionOptions options, long promptTokens) {
-        return handle.use(
-                (long model) ->
-                        options.use(
-                                model,
-                                null,
-                                (long chosen) -> Native.SessionOptions_session_memory(chosen, promptTokens)));
+        return use(options, (long chosen) -> Native.SessionOptions_session_memory(chosen, promptTokens));
+    }
+
+    /** Calls with a native copy of options for sessions of this model. */
+    <T> T use(SessionOptions options, LongFunction<T> call) {
+        Objects.requireNonNull(options, "options");
+        return handle.use((long model) -> options.use(model, null, call));
     }
 
     /** Bytes that the weights of a .sipo file will take, from its header. */
@@ -218,15 +213,57 @@ public final class Model implements AutoCloseable {
         Library.size(length, "length");
         Objects.requireNonNull(options, "options");
         return handle.use(
-                (long model) -> {
-                    long chosen = options.create();
+                (long model) ->
+                        options.use(
+                                (long chosen) ->
+                                        new Calibration(
+                                                this,
+                                                Native.Calibration_measure_sequences(model, ids, length, chosen))));
+    }
+
+    /** Analyses with default options. */
+    public Analysis analyze(int[] ids, SessionOptions session) {
+        return analyze(ids, session, new AnalysisOptions());
+    }
+
+    /**
+     * Reads a prompt as a new session of those options would, and measures what the channels remember of it.
+     *
+     * @param ids 2 tokens or more
+     * @throws SipoException OUT_OF_RANGE (which token), OUT_OF_MEMORY (the limit), CANCELLED
+     */
+    public Analysis analyze(int[] ids, SessionOptions session, AnalysisOptions options) {
+        Objects.requireNonNull(ids, "ids");
+        return withAnalysis(
+                session,
+                options,
+                (long reading, long measuring) -> {
+                    long measured = Native.Analysis_measure(reading, ids, measuring);
                     try {
-                        return new Calibration(
-                                Native.Calibration_measure_sequences(model, ids, length, chosen));
+                        return Analysis.of(measured);
                     } finally {
-                        Native.delete_CalibrationOptions(chosen);
+                        Native.delete_Analysis(measured);
                     }
                 });
+    }
+
+    /** The most bytes that {@link #analyze} takes for so many tokens, 2 to 2^40. */
+    public long analysisMemory(SessionOptions session, AnalysisOptions options, long tokens) {
+        return withAnalysis(
+                session,
+                options,
+                (long reading, long measuring) -> Native.Analysis_memory(reading, tokens, measuring));
+    }
+
+    private interface AnalysisCall<T> {
+        T apply(long session, long options);
+    }
+
+    private <T> T withAnalysis(SessionOptions session, AnalysisOptions options, AnalysisCall<T> call) {
+        Objects.requireNonNull(options, "options");
+        return use(
+                session,
+                (long reading) -> options.use((long measuring) -> call.apply(reading, measuring)));
     }
 
     /**

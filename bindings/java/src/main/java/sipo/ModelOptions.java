@@ -1,5 +1,7 @@
 package sipo;
 
+import java.util.function.LongFunction;
+
 /**
  * Options of {@link Model#open}. Defaults: backend "auto", all processors for loading, silent.
  */
@@ -40,29 +42,16 @@ public final class ModelOptions {
         return this;
     }
 
-    /** A native copy, for delete_ModelOptions. */
-    long create() {
-        long options = Native.new_ModelOptions();
-        try {
-            if (backend != null) {
-                Native.ModelOptions_backend(options, Library.utf8(backend));
-            }
-            if (threads != null) {
-                Native.ModelOptions_threads(options, threads);
-            }
-            if (progress != null) {
-                Native.ModelOptions_progress(options, progress);
-            }
-            if (memoryLimit != null) {
-                Native.ModelOptions_memory_limit(options, memoryLimit);
-            }
-            if (log != null) {
-                Native.ModelOptions_log(options, log);
-            }
-            return options;
-        } catch (Throwable e) {
-            Native.delete_ModelOptions(options);
-            throw e;
-        }
+    /** Calls with a native copy. */
+    <T> T use(LongFunction<T> call) {
+        return NativeOptions.use(Native::new_ModelOptions, this::fill, Native::delete_ModelOptions, call);
+    }
+
+    private void fill(long options) {
+        NativeOptions.set(options, backend, (to, value) -> Native.ModelOptions_backend(to, Library.utf8(value)));
+        NativeOptions.set(options, threads, Native::ModelOptions_threads);
+        NativeOptions.set(options, progress, Native::ModelOptions_progress);
+        NativeOptions.set(options, memoryLimit, Native::ModelOptions_memory_limit);
+        NativeOptions.set(options, log, Native::ModelOptions_log);
     }
 }

@@ -126,7 +126,7 @@ public final class Request implements AutoCloseable {
 
     /** Facts about the request so far. */
     public RequestStatistics statistics() {
-        return handle.use((long request) -> RequestStatistics.of(Native.Request_statistics(request)));
+        return handle.use((long request) -> RequestStatistics.of(new Facts(Native.Request_statistics(request))));
     }
 
     /** Cancels the request, unless it has ended, and frees it. Not to be called from a listener of its options. */

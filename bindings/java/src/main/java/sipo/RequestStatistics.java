@@ -23,9 +23,9 @@ public record RequestStatistics(
         double generationSeconds,
         double longestWaitSeconds,
         Finish finish) {
-    /** In the order of sipo.i. */
-    static RequestStatistics of(double[] v) {
+    static RequestStatistics of(Facts facts) {
         return new RequestStatistics(
-                (long) v[0], (long) v[1], (long) v[2], v[3], v[4], (long) v[5], v[6], v[7], Finish.of((int) v[8]));
+                facts.count(), facts.count(), facts.count(), facts.seconds(), facts.seconds(), facts.count(),
+                facts.seconds(), facts.seconds(), facts.finish());
     }
 }

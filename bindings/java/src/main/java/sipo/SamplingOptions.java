@@ -3,6 +3,7 @@ package sipo;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongFunction;
 
 /**
  * Options of {@link Session#generate} and {@link Scheduler#submit}. Default: greedy, stopping at the end of text.
@@ -97,57 +98,44 @@ public final class SamplingOptions {
         return this;
     }
 
-    /** A native copy, for delete_SamplingOptions. */
-    long create() {
-        return create(logProbabilities);
+    /** Calls with a native copy. */
+    <T> T use(LongFunction<T> call) {
+        return use(logProbabilities, call);
     }
 
     /** The same, whose listener is guarded. */
-    long create(Thrown thrown) {
-        return create(logProbabilities == null ? null : thrown.guardProbabilities(logProbabilities));
+    <T> T use(Thrown thrown, LongFunction<T> call) {
+        return use(logProbabilities == null ? null : thrown.guardProbabilities(logProbabilities), call);
     }
 
-    private long create(LogProbabilitiesListener listener) {
-        long options = Native.new_SamplingOptions();
-        try {
-            if (temperature != null) {
-                Native.SamplingOptions_temperature(options, temperature);
-            }
-            if (topK != null) {
-                Native.SamplingOptions_top_k(options, topK);
-            }
-            if (topP != null) {
-                Native.SamplingOptions_top_p(options, topP);
-            }
-            if (minP != null) {
-                Native.SamplingOptions_min_p(options, minP);
-            }
-            if (repetitionPenalty != null) {
-                Native.SamplingOptions_repetition_penalty(options, repetitionPenalty, repetitionWindow);
-            }
-            if (seed != null) {
-                Native.SamplingOptions_seed(options, seed);
-            }
-            if (ignoreEndOfText != null) {
-                Native.SamplingOptions_ignore_end_of_text(options, ignoreEndOfText);
-            }
-            if (resume != null) {
-                Native.SamplingOptions_resume(options, resume);
-            }
-            for (String stop : stops) {
-                Native.SamplingOptions_stop(options, Library.utf8(stop));
-            }
-            if (!logitBias.isEmpty()) {
-                setLogitBias(options);
-            }
-            if (listener != null) {
-                Native.SamplingOptions_log_probabilities(options, likeliest, listener);
-            }
-            return options;
-        } catch (Throwable e) {
-            Native.delete_SamplingOptions(options);
-            throw e;
+    private <T> T use(LogProbabilitiesListener listener, LongFunction<T> call) {
+        return NativeOptions.use(
+                Native::new_SamplingOptions,
+                (long options) -> fill(options, listener),
+                Native::delete_SamplingOptions,
+                call);
+    }
+
+    private void fill(long options, LogProbabilitiesListener listener) {
+        NativeOptions.set(options, temperature, Native::SamplingOptions_temperature);
+        NativeOptions.set(options, topK, Native::SamplingOptions_top_k);
+        NativeOptions.set(options, topP, Native::SamplingOptions_top_p);
+        NativeOptions.set(options, minP, Native::SamplingOptions_min_p);
+        NativeOptions.set(
+                options,
+                repetitionPenalty,
+                (to, penalty) -> Native.SamplingOptions_repetition_penalty(to, penalty, repetitionWindow));
+        NativeOptions.set(options, seed, Native::SamplingOptions_seed);
+        NativeOptions.set(options, ignoreEndOfText, Native::SamplingOptions_ignore_end_of_text);
+        NativeOptions.set(options, resume, Native::SamplingOptions_resume);
+        for (String stop : stops) {
+            Native.SamplingOptions_stop(options, Library.utf8(stop));
         }
+        if (!logitBias.isEmpty()) {
+            setLogitBias(options);
+        }
+        NativeOptions.set(
+                options, listener, (to, told) -> Native.SamplingOptions_log_probabilities(to, likeliest, told));
     }
 
     private void setLogitBias(long options) {

@@ -49,22 +49,23 @@ public final class Scheduler implements AutoCloseable {
                         session.use(
                                 model,
                                 thrown.guardProgress(session.progress()),
-                                (long reading) -> {
-                                    long generating = sampling.create(thrown);
-                                    try {
-                                        return new Request(
-                                                Native.Scheduler_submit(
-                                                        scheduler, reading, generating, ids, maxTokens),
-                                                thrown);
-                                    } finally {
-                                        Native.delete_SamplingOptions(generating);
-                                    }
-                                }));
+                                (long reading) ->
+                                        sampling.use(
+                                                thrown,
+                                                (long generating) ->
+                                                        new Request(
+                                                                Native.Scheduler_submit(
+                                                                        scheduler,
+                                                                        reading,
+                                                                        generating,
+                                                                        ids,
+                                                                        maxTokens),
+                                                                thrown))));
     }
 
     /** Facts about the scheduler since it was made. */
     public SchedulerStatistics statistics() {
-        return handle.use((long scheduler) -> SchedulerStatistics.of(Native.Scheduler_statistics(scheduler)));
+        return handle.use((long scheduler) -> SchedulerStatistics.of(new Facts(Native.Scheduler_statistics(scheduler))));
     }
 
     /** Ends all requests, which give CANCELLED after the tokens that they have, and frees the scheduler. */

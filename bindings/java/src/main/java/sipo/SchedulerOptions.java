@@ -1,5 +1,7 @@
 package sipo;
 
+import java.util.function.LongFunction;
+
 /**
  * Options of {@link Model#newScheduler}. Defaults: all processors, 64 sessions, a queue of 1024, 128 tokens of prompts a
  * round, no cache.
@@ -48,32 +50,21 @@ public final class SchedulerOptions {
         return this;
     }
 
-    /** A native copy, for delete_SchedulerOptions. */
-    long create(long model) {
-        long options = Native.new_SchedulerOptions(model);
-        try {
-            if (threads != null) {
-                Native.SchedulerOptions_threads(options, threads);
-            }
-            if (sessions != null) {
-                Native.SchedulerOptions_sessions(options, sessions);
-            }
-            if (queue != null) {
-                Native.SchedulerOptions_queue(options, queue);
-            }
-            if (chunkTokens != null) {
-                Native.SchedulerOptions_chunk_tokens(options, chunkTokens);
-            }
-            if (memoryLimit != null) {
-                Native.SchedulerOptions_memory_limit(options, memoryLimit);
-            }
-            if (cache != null) {
-                cache.handle.run((long address) -> Native.SchedulerOptions_cache(options, address));
-            }
-            return options;
-        } catch (Throwable e) {
-            Native.delete_SchedulerOptions(options);
-            throw e;
-        }
+    /** Calls with a native copy. */
+    <T> T use(long model, LongFunction<T> call) {
+        return NativeOptions.use(
+                () -> Native.new_SchedulerOptions(model), this::fill, Native::delete_SchedulerOptions, call);
+    }
+
+    private void fill(long options) {
+        NativeOptions.set(options, threads, Native::SchedulerOptions_threads);
+        NativeOptions.set(options, sessions, Native::SchedulerOptions_sessions);
+        NativeOptions.set(options, queue, Native::SchedulerOptions_queue);
+        NativeOptions.set(options, chunkTokens, Native::SchedulerOptions_chunk_tokens);
+        NativeOptions.set(options, memoryLimit, Native::SchedulerOptions_memory_limit);
+        NativeOptions.set(
+                options,
+                cache,
+                (to, kept) -> kept.handle.run((long address) -> Native.SchedulerOptions_cache(to, address)));
     }
 }

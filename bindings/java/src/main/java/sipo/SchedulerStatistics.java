@@ -29,20 +29,9 @@ public record SchedulerStatistics(
         long reusedTokens,
         long generatedTokens,
         double busySeconds) {
-    /** In the order of sipo.i. */
-    static SchedulerStatistics of(double[] v) {
+    static SchedulerStatistics of(Facts facts) {
         return new SchedulerStatistics(
-                (long) v[0],
-                (long) v[1],
-                (long) v[2],
-                (long) v[3],
-                (long) v[4],
-                (long) v[5],
-                (long) v[6],
-                (long) v[7],
-                (long) v[8],
-                (long) v[9],
-                (long) v[10],
-                v[11]);
+                facts.count(), facts.count(), facts.count(), facts.count(), facts.count(), facts.count(),
+                facts.count(), facts.count(), facts.count(), facts.count(), facts.count(), facts.seconds());
     }
 }

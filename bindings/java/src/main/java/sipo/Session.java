@@ -9,7 +9,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
-import java.util.function.LongFunction;
 import java.util.stream.Stream;
 
 /**
@@ -201,7 +200,6 @@ public final class Session implements AutoCloseable {
     public long generate(long maxTokens, SamplingOptions options, TokenListener listener) {
         Library.size(maxTokens, "maxTokens");
         Objects.requireNonNull(listener, "listener");
-        long sampling = options.create();
         long[] got = {0};
         boolean[] stopped = {false};
         TokenListener counting =
@@ -211,13 +209,15 @@ public final class Session implements AutoCloseable {
                     return !stopped[0] && !cancellation.wanted;
                 };
         try {
-            handle.run((long session) -> Native.Session_generate(session, maxTokens, counting, sampling));
+            options.use(
+                    (long sampling) ->
+                            handle.use(
+                                    (long session) ->
+                                            Native.Session_generate(session, maxTokens, counting, sampling)));
         } catch (SipoException e) {
             if (!stopped[0] || e.status() != Status.CANCELLED) {
                 throw e;
             }
-        } finally {
-            Native.delete_SamplingOptions(sampling);
         }
         return got[0];
     }
@@ -363,9 +363,8 @@ public final class Session implements AutoCloseable {
      */
     public void save(Path path, SnapshotOptions options) {
         byte[] file = Library.utf8(path.toString());
-        withOptions(
-                options,
-                chosen -> {
+        options.use(
+                (long chosen) -> {
                     handle.run((long session) -> Native.Session_save(session, file, chosen));
                     return null;
                 });
@@ -390,9 +389,8 @@ public final class Session implements AutoCloseable {
 
     /** Saves to memory. */
     public byte[] saveMemory(SnapshotOptions options) {
-        return withOptions(
-                options,
-                chosen -> handle.use((long session) -> Native.Session_save_memory(session, chosen)));
+        return options.use(
+                (long chosen) -> handle.use((long session) -> Native.Session_save_memory(session, chosen)));
     }
 
     /** As {@link #load}, from memory. */
@@ -401,18 +399,9 @@ public final class Session implements AutoCloseable {
         handle.run((long session) -> Native.Session_load_memory(session, snapshot));
     }
 
-    private static <T> T withOptions(SnapshotOptions options, LongFunction<T> call) {
-        long chosen = options.create();
-        try {
-            return call.apply(chosen);
-        } finally {
-            Native.delete_SnapshotOptions(chosen);
-        }
-    }
-
     /** Facts about the last prompt and the last generation. */
     public SessionStatistics statistics() {
-        return handle.use((long session) -> SessionStatistics.of(Native.Session_statistics(session)));
+        return handle.use((long session) -> SessionStatistics.of(new Facts(Native.Session_statistics(session))));
     }
 
     /** A hash of all tokens read so far, as {@link Model#tokenHash} gives. */

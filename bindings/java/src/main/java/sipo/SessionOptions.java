@@ -20,6 +20,7 @@ public final class SessionOptions {
     private Channels filteredChannels;
     private long channelSeed;
     private String profile;
+    private String profileWithSettings;
     private Calibration calibration;
     private Long expectedTokens;
     private Integer threads;
@@ -84,6 +85,15 @@ public final class SessionOptions {
         return this;
     }
 
+    /**
+     * This profile of the file with the settings that it was saved with: context method, global-channel threshold,
+     * layer scope, decimation rate and capacity. What is set here too goes before them. NOT_FOUND when it holds none.
+     */
+    public SessionOptions useProfile(String profile) {
+        profileWithSettings = profile;
+        return this;
+    }
+
     /** LongMamba: this calibration instead of a profile of the file. */
     public SessionOptions calibration(Calibration calibration) {
         this.calibration = calibration;
@@ -143,71 +153,43 @@ public final class SessionOptions {
 
     /** Calls with a native copy, whose sessions call {@code hook} for progress. */
     <T> T use(long model, ProgressListener hook, LongFunction<T> call) {
-        long options = create(model, hook);
-        try {
-            return call.apply(options);
-        } finally {
-            Native.delete_SessionOptions(options);
-        }
+        return NativeOptions.use(
+                () -> Native.new_SessionOptions(model),
+                (long options) -> fill(options, hook),
+                Native::delete_SessionOptions,
+                call);
     }
 
-    private long create(long model, ProgressListener hook) {
-        long options = Native.new_SessionOptions(model);
-        try {
-            if (context != null) {
-                Native.SessionOptions_context(options, context.code);
-            }
-            if (decimationRate != null) {
-                Native.SessionOptions_decimation_rate(options, decimationRate);
-            }
-            if (decimationCapacity != null) {
-                Native.SessionOptions_decimation_capacity(options, decimationCapacity);
-            }
-            if (decimationMinTokens != null) {
-                Native.SessionOptions_decimation_min_tokens(options, decimationMinTokens);
-            }
-            if (protectedTail != null) {
-                Native.SessionOptions_protected_tail(options, protectedTail);
-            }
-            if (layers != null) {
-                Native.SessionOptions_layers(options, layers);
-            }
-            if (allLayers) {
-                Native.SessionOptions_all_layers(options);
-            }
-            if (globalChannelThreshold != null) {
-                Native.SessionOptions_global_channel_threshold(options, globalChannelThreshold);
-            }
-            if (filteredChannels != null) {
-                Native.SessionOptions_filtered_channels(options, filteredChannels.code, channelSeed);
-            }
-            if (profile != null) {
-                Native.SessionOptions_profile(options, Library.utf8(profile));
-            }
-            if (calibration != null) {
-                calibration.handle.run(
-                        (long address) -> Native.SessionOptions_calibration(options, address));
-            }
-            if (expectedTokens != null) {
-                Native.SessionOptions_expected_tokens(options, expectedTokens);
-            }
-            if (threads != null) {
-                Native.SessionOptions_threads(options, threads);
-            }
-            if (workers != null) {
-                workers.handle.run((long address) -> Native.SessionOptions_workers(options, address));
-            }
-            if (memoryLimit != null) {
-                Native.SessionOptions_memory_limit(options, memoryLimit);
-            }
-            if (chunkTokens != null) {
-                Native.SessionOptions_chunk_tokens(options, chunkTokens);
-            }
-            Native.SessionOptions_progress(options, hook);
-            return options;
-        } catch (Throwable e) {
-            Native.delete_SessionOptions(options);
-            throw e;
+    private void fill(long options, ProgressListener hook) {
+        // The first, because it sets what the others may set again.
+        NativeOptions.set(options, profileWithSettings, (to, value) -> Native.SessionOptions_use_profile(to, Library.utf8(value)));
+        NativeOptions.set(options, context, (to, value) -> Native.SessionOptions_context(to, value.code));
+        NativeOptions.set(options, decimationRate, Native::SessionOptions_decimation_rate);
+        NativeOptions.set(options, decimationCapacity, Native::SessionOptions_decimation_capacity);
+        NativeOptions.set(options, decimationMinTokens, Native::SessionOptions_decimation_min_tokens);
+        NativeOptions.set(options, protectedTail, Native::SessionOptions_protected_tail);
+        NativeOptions.set(options, layers, Native::SessionOptions_layers);
+        if (allLayers) {
+            Native.SessionOptions_all_layers(options);
         }
+        NativeOptions.set(options, globalChannelThreshold, Native::SessionOptions_global_channel_threshold);
+        NativeOptions.set(
+                options,
+                filteredChannels,
+                (to, value) -> Native.SessionOptions_filtered_channels(to, value.code, channelSeed));
+        NativeOptions.set(options, profile, (to, value) -> Native.SessionOptions_profile(to, Library.utf8(value)));
+        NativeOptions.set(
+                options,
+                calibration,
+                (to, value) -> value.run((long address) -> Native.SessionOptions_calibration(to, address)));
+        NativeOptions.set(options, expectedTokens, Native::SessionOptions_expected_tokens);
+        NativeOptions.set(options, threads, Native::SessionOptions_threads);
+        NativeOptions.set(
+                options,
+                workers,
+                (to, value) -> value.handle.run((long address) -> Native.SessionOptions_workers(to, address)));
+        NativeOptions.set(options, memoryLimit, Native::SessionOptions_memory_limit);
+        NativeOptions.set(options, chunkTokens, Native::SessionOptions_chunk_tokens);
+        NativeOptions.set(options, hook, Native::SessionOptions_progress);
     }
 }

@@ -19,9 +19,9 @@ public record SessionStatistics(
         long generatedTokens,
         double generationSeconds,
         Finish finish) {
-    /** In the order of sipo.i. */
-    static SessionStatistics of(double[] v) {
+    static SessionStatistics of(Facts facts) {
         return new SessionStatistics(
-                (long) v[0], (long) v[1], v[2], v[3], (long) v[4], v[5], Finish.of((int) v[6]));
+                facts.count(), facts.count(), facts.seconds(), facts.seconds(), facts.count(), facts.seconds(),
+                facts.finish());
     }
 }

@@ -1,5 +1,7 @@
 package sipo;
 
+import java.util.function.LongFunction;
+
 /** How {@link Session#save} writes. Default: raw, flushed. */
 public final class SnapshotOptions {
     private Store store;
@@ -17,20 +19,13 @@ public final class SnapshotOptions {
         return this;
     }
 
-    /** A native copy, for delete_SnapshotOptions. */
-    long create() {
-        long options = Native.new_SnapshotOptions();
-        try {
-            if (store != null) {
-                Native.SnapshotOptions_store(options, store.code);
-            }
-            if (flush != null) {
-                Native.SnapshotOptions_flush(options, flush);
-            }
-            return options;
-        } catch (Throwable e) {
-            Native.delete_SnapshotOptions(options);
-            throw e;
-        }
+    /** Calls with a native copy. */
+    <T> T use(LongFunction<T> call) {
+        return NativeOptions.use(Native::new_SnapshotOptions, this::fill, Native::delete_SnapshotOptions, call);
+    }
+
+    private void fill(long options) {
+        NativeOptions.set(options, store, (to, value) -> Native.SnapshotOptions_store(to, value.code));
+        NativeOptions.set(options, flush, Native::SnapshotOptions_flush);
     }
 }

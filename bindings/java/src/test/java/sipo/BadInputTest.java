@@ -141,17 +141,7 @@ class BadInputTest {
         for (int round = 0; round < 20; ++round) {
             Session session = Story.started(model, new SessionOptions());
             CountDownLatch running = new CountDownLatch(1);
-            Thread other =
-                    new Thread(
-                            () -> {
-                                try {
-                                    running.await();
-                                } catch (InterruptedException e) {
-                                    return;
-                                }
-                                session.close();
-                            });
-            other.start();
+            Thread other = Story.after(running, session::close);
             Story.fails(
                     Status.CANCELLED,
                     () ->

@@ -89,17 +89,7 @@ class CallbackTest {
                     return true;
                 });
         try (Session session = model.newSession(options)) {
-            Thread other =
-                    new Thread(
-                            () -> {
-                                try {
-                                    running.await();
-                                } catch (InterruptedException e) {
-                                    return;
-                                }
-                                session.cancel();
-                            });
-            other.start();
+            Thread other = Story.after(running, session::cancel);
             Story.fails(Status.CANCELLED, () -> session.prefill(longPrompt));
             other.join();
             assertEquals(0, session.position());

@@ -3,6 +3,7 @@ package sipo;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
@@ -97,6 +98,37 @@ class ModelTest {
                 () -> Model.writePreset("no-such-preset", imported, new ImportOptions()));
     }
 
+    /** What an imported model exports is imported again, with another tokenizer if that is wanted. */
+    @Test
+    void exports() throws Exception {
+        Path directory = Story.OUTPUT.resolve("java-exported");
+        for (String name : List.of("model.safetensors", "tokenizer.json", "config.json")) {
+            Files.deleteIfExists(directory.resolve(name));
+        }
+        ImportOptions options = new ImportOptions();
+        Model.exportCheckpoint(Story.MODEL, directory.toString(), options.threads(1));
+        Story.fails(
+                Status.INVALID_ARGUMENT,
+                () -> Model.exportCheckpoint(Story.MODEL, directory.toString(), options));
+        String again = Story.OUTPUT.resolve("java-again.sipo").toString();
+        String tokenizer = directory.resolve("tokenizer.json").toString();
+        Model.importCheckpoint(directory.toString(), again, options.tokenizer(tokenizer));
+        try (Model model = Model.open(again);
+                Model first = Model.open(Story.MODEL)) {
+            assertEquals(first.parameters(), model.parameters());
+            assertArrayEquals(first.tokenize(Story.TEXT), model.tokenize(Story.TEXT));
+        }
+        Story.fails(
+                Status.NOT_FOUND,
+                () -> Model.importCheckpoint(directory.toString(), again, options.tokenizer("no-such-file")));
+        Story.fails(
+                Status.INVALID_ARGUMENT,
+                () -> Model.importCheckpoint(directory.toString(), again, options.tokenizer("a\0b")));
+        Story.fails(
+                Status.NOT_FOUND,
+                () -> Model.exportCheckpoint("no-such-file", again + ".d", new ImportOptions()));
+    }
+
     @Test
     void calibrates() throws Exception {
         Path file = Story.OUTPUT.resolve("java-calibrated.sipo");
@@ -127,6 +159,42 @@ class ModelTest {
         try (Model model = Model.open(file)) {
             assertEquals(List.of("default", "story"), model.profiles().stream().sorted().toList());
             Story.started(model, new SessionOptions().context(Context.LONGMAMBA).profile("story")).close();
+        }
+    }
+
+    @Test
+    void keepsSettingsWithAProfile() throws Exception {
+        Path file = Story.OUTPUT.resolve("java-settings.sipo");
+        Files.copy(Path.of(Story.MODEL), file, StandardCopyOption.REPLACE_EXISTING);
+        SessionOptions settings = new SessionOptions().context(Context.DECIMAMBA).layers(2, 5);
+        settings.decimationCapacity(20).decimationRate(0.9);
+        int[] ids;
+        Calibration calibration;
+        try (Model model = Model.open(file)) {
+            ids = Arrays.copyOf(model.tokenize(Story.TEXT), 64);
+            calibration = model.calibrate(ids, 32);
+            calibration.save(file.toString(), "tuned", settings);
+            calibration.save(file.toString(), "plain");
+            Story.fails(
+                    Status.OUT_OF_RANGE,
+                    () -> calibration.save(file.toString(), "bad", new SessionOptions().decimationRate(2)));
+        }
+        assertThrows(IllegalStateException.class, () -> calibration.save(file.toString(), "late", settings));
+        calibration.close();
+        try (Model model = Model.open(file);
+                Session same = model.newSession(settings);
+                Session tuned = model.newSession(new SessionOptions().useProfile("tuned"));
+                Session other = model.newSession(new SessionOptions().useProfile("tuned").context(Context.NONE))) {
+            for (Session session : List.of(same, tuned, other)) {
+                session.prefill(ids);
+            }
+            assertTrue(tuned.keptTokens().length < ids.length);
+            assertArrayEquals(same.keptTokens(), tuned.keptTokens());
+            assertArrayEquals(same.logits(), tuned.logits());
+            assertEquals(ids.length, other.keptTokens().length);
+            for (String name : List.of("plain", "none")) {
+                Story.fails(Status.NOT_FOUND, () -> model.newSession(new SessionOptions().useProfile(name)));
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.function.Executable;
 
 /** What the tests share. The environment says where things are. */
@@ -18,6 +19,7 @@ final class Story {
     static final Path OUTPUT = Path.of(setting("SIPO_TEST_OUTPUT"));
     static final String TEXT = read(setting("SIPO_TEST_TEXT")).substring(0, 120_000);
     static final String EXPECTED = read(setting("SIPO_TEST_TOKENS"));
+    static final String ANALYSIS = read(setting("SIPO_TEST_ANALYSIS"));
     /** Never ends by itself. */
     static final SamplingOptions ENDLESS = new SamplingOptions().ignoreEndOfText(true);
 
@@ -32,6 +34,22 @@ final class Story {
         return (done, total) -> {
             throw own;
         };
+    }
+
+    /** A thread that does something once the latch is open. */
+    static Thread after(CountDownLatch latch, Runnable work) {
+        Thread thread =
+                new Thread(
+                        () -> {
+                            try {
+                                latch.await();
+                            } catch (InterruptedException e) {
+                                return;
+                            }
+                            work.run();
+                        });
+        thread.start();
+        return thread;
     }
 
     private static String setting(String name) {
