@@ -33,7 +33,7 @@ need() {
         "${missing[@]}" >/dev/null
 }
 
-# build PRESET [CMake arguments]
+# build PRESET [CMake arguments]: with the defaults for what is not said, whatever was built there before.
 build() {
     configure "$@"
     cmake --build --preset "$1" -j "$(nproc)"
@@ -43,7 +43,7 @@ configure() {
     local preset=$1
     shift
     say "Building ($preset)"
-    cmake --preset "$preset" "$@" >"build-$preset.log" 2>&1 || { cat "build-$preset.log"; exit 1; }
+    cmake --fresh --preset "$preset" "$@" >"build-$preset.log" 2>&1 || { cat "build-$preset.log"; exit 1; }
     rm -f "build-$preset.log"
 }
 

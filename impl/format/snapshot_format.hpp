@@ -20,6 +20,8 @@
 namespace sipo {
 
 inline constexpr std::uint64_t max_snapshot_header_bytes = std::uint64_t{16} << 20;
+// All that is worth compressing is float32.
+inline constexpr std::size_t snapshot_plane_bytes = 4;
 
 struct SnapshotHeader {
     Fingerprint model;

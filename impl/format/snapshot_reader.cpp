@@ -12,12 +12,11 @@ namespace {
 constexpr std::size_t max_states = 65536;
 constexpr std::size_t max_method_bytes = 65536;
 constexpr std::size_t max_recent = std::size_t{1} << 24;
-constexpr std::size_t plane_bytes = 4;
 
 // Copies the verified FlatBuffer out and checks every frame's place.
-class Parser {
+class SnapshotParser {
 public:
-    Parser(std::uint64_t payload_end, const std::string& source)
+    SnapshotParser(std::uint64_t payload_end, const std::string& source)
         : payload_end_(payload_end), source_(source) {}
 
     [[nodiscard]] SnapshotHeader parse(const snapshot_schema::Snapshot& from) {
@@ -89,7 +88,7 @@ private:
         const bool sized = frame.raw_bytes > 0 && frame.raw_bytes <= max_frame_bytes &&
                            frame.stored_bytes > 0 &&
                            (encoding != Encoding::raw || frame.stored_bytes == frame.raw_bytes) &&
-                           frame.raw_bytes % plane_bytes == 0;
+                           frame.raw_bytes % snapshot_plane_bytes == 0;
         const bool placed = frame.offset % payload_alignment == 0 &&
                             frame.offset >= prelude_bytes && frame.offset <= payload_end_ &&
                             frame.stored_bytes <= payload_end_ - frame.offset;
@@ -137,7 +136,7 @@ SnapshotHeader parse_header(std::span<const std::byte> bytes, const std::string&
     if (!snapshot_schema::VerifySnapshotBuffer(verifier)) {
         fail(Code::corrupt_file, source, ": the header is malformed");
     }
-    return Parser(prelude.header_offset, source).parse(*snapshot_schema::GetSnapshot(data));
+    return SnapshotParser(prelude.header_offset, source).parse(*snapshot_schema::GetSnapshot(data));
 }
 
 }  // namespace
@@ -164,7 +163,8 @@ std::optional<std::span<const std::byte>> SnapshotReader::in_place(const Payload
 
 void SnapshotReader::decode(const Payload& payload, std::span<std::byte> out) {
     for (const Frame& frame : payload.frames) {
-        decoder_.decode(checked(frame), payload.encoding, plane_bytes, out.first(frame.raw_bytes));
+        decoder_.decode(checked(frame), payload.encoding, snapshot_plane_bytes,
+                        out.first(frame.raw_bytes));
         out = out.subspan(frame.raw_bytes);
     }
 }

@@ -14,9 +14,7 @@ namespace {
 using flatbuffers::FlatBufferBuilder;
 using flatbuffers::Offset;
 
-constexpr std::size_t plane_bytes = 4;  // all that is worth compressing is float32
-
-Offset<snapshot_schema::Payload> build(FlatBufferBuilder& out, const Payload& payload) {
+Offset<snapshot_schema::Payload> put(FlatBufferBuilder& out, const Payload& payload) {
     std::vector<snapshot_schema::Frame> frames;
     for (const Frame& frame : payload.frames) {
         frames.emplace_back(frame.offset, frame.stored_bytes, frame.raw_bytes, frame.checksum);
@@ -26,27 +24,27 @@ Offset<snapshot_schema::Payload> build(FlatBufferBuilder& out, const Payload& pa
         out, static_cast<snapshot_schema::Encoding>(payload.encoding), payload.raw_bytes, list);
 }
 
-Offset<snapshot_schema::Payload> build(FlatBufferBuilder& out,
-                                       const std::optional<Payload>& payload) {
-    return payload ? build(out, *payload) : 0;
+Offset<snapshot_schema::Payload> put(FlatBufferBuilder& out,
+                                     const std::optional<Payload>& payload) {
+    return payload ? put(out, *payload) : 0;
 }
 
-Offset<snapshot_schema::Sampler> build(FlatBufferBuilder& out,
-                                       const std::optional<SnapshotHeader::Sampler>& sampler) {
+Offset<snapshot_schema::Sampler> put(FlatBufferBuilder& out,
+                                     const std::optional<SnapshotHeader::Sampler>& sampler) {
     if (!sampler) return 0;
     const auto recent = out.CreateVector(sampler->recent);
     return snapshot_schema::CreateSampler(out, sampler->random, recent);
 }
 
-void build(FlatBufferBuilder& out, const SnapshotHeader& header, const std::string& writer) {
+void put(FlatBufferBuilder& out, const SnapshotHeader& header, const std::string& writer) {
     std::vector<Offset<snapshot_schema::Payload>> states;
-    for (const Payload& state : header.states) states.push_back(build(out, state));
+    for (const Payload& state : header.states) states.push_back(put(out, state));
     const auto method = out.CreateString(header.method);
-    const auto sampler = build(out, header.sampler);
+    const auto sampler = put(out, header.sampler);
     const auto list = out.CreateVector(states);
-    const auto logits = build(out, header.logits);
-    const auto kept = build(out, header.kept);
-    const auto ids = build(out, header.ids);
+    const auto logits = put(out, header.logits);
+    const auto kept = put(out, header.kept);
+    const auto ids = put(out, header.ids);
     const auto name = out.CreateString(writer);
     snapshot_schema::FinishSnapshotBuffer(
         out, snapshot_schema::CreateSnapshot(
@@ -80,7 +78,7 @@ Payload SnapshotWriter::write(std::span<const std::byte> bytes) {
 Frame SnapshotWriter::append(std::span<const std::byte> raw) {
     pad();
     std::vector<std::byte> packed;
-    if (encoding_ != Encoding::raw) packed = encoder_.encode(raw, encoding_, plane_bytes);
+    if (encoding_ != Encoding::raw) packed = encoder_.encode(raw, encoding_, snapshot_plane_bytes);
     const auto stored = encoding_ == Encoding::raw ? raw : std::span<const std::byte>(packed);
     const Frame frame{.offset = sink_.position(),
                       .stored_bytes = stored.size(),
@@ -92,7 +90,7 @@ Frame SnapshotWriter::append(std::span<const std::byte> raw) {
 
 void SnapshotWriter::finish(const SnapshotHeader& header, const std::string& writer) {
     FlatBufferBuilder out;
-    build(out, header, writer);
+    put(out, header, writer);
     const auto bytes = std::as_bytes(std::span(out.GetBufferPointer(), out.GetSize()));
     if (bytes.size() > max_snapshot_header_bytes) {
         fail(Code::internal, "a snapshot's header of ", bytes.size(), " bytes");

@@ -11,7 +11,7 @@
 namespace sipo {
 namespace {
 
-Family family_of(const JsonObject& ssm) {
+Family family_of_layer(const JsonObject& ssm) {
     const std::string layer = ssm.text("layer", "Mamba1");
     if (layer == "Mamba1") return Family::mamba1;
     if (layer == "Mamba2") return Family::mamba2;
@@ -40,7 +40,7 @@ void check_arguments(const JsonObject& ssm) {
     }
 }
 
-void read_mamba2(const JsonObject& ssm, Architecture& a) {
+void read_mamba2_arguments(const JsonObject& ssm, Architecture& a) {
     require_setting(ssm, "rmsnorm", true);
     require_setting(ssm, "norm_before_gate", false);
     require_setting(ssm, "D_has_hdim", false);
@@ -92,7 +92,7 @@ Architecture parse_mamba_ssm_config(std::string_view text, const std::string& so
                             "0, models of Mamba layers alone");
     }
     Architecture a;
-    a.family = family_of(ssm);
+    a.family = family_of_layer(ssm);
     a.n_layers = config.integer("n_layer");
     a.d_model = config.integer("d_model");
     a.d_inner = expanded(ssm, a.d_model, "d_model");
@@ -106,7 +106,7 @@ Architecture parse_mamba_ssm_config(std::string_view text, const std::string& so
     if (a.is_mamba1()) {
         a.dt_rank = dt_rank_of(ssm, "dt_rank", a.d_model);
     } else {
-        read_mamba2(ssm, a);
+        read_mamba2_arguments(ssm, a);
     }
     validate_config(a, source);
     return a;

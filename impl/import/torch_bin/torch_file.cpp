@@ -21,7 +21,7 @@ using Kind = Pickle::Kind;
 using Value = Pickle::Value;
 
 constexpr std::size_t max_program_bytes = std::size_t{32} << 20;
-constexpr std::size_t max_dimensions = 8;
+constexpr std::size_t max_torch_dimensions = 8;
 constexpr std::string_view program_name = "/data.pkl";
 
 struct StorageType {
@@ -184,7 +184,7 @@ private:
 
     [[nodiscard]] std::vector<std::int64_t> integers(const std::string& name,
                                                      const Value& value) const {
-        if (value.kind != Kind::tuple || value.items.size() > max_dimensions) {
+        if (value.kind != Kind::tuple || value.items.size() > max_torch_dimensions) {
             broken(name, "a shape of no known form");
         }
         std::vector<std::int64_t> result;
