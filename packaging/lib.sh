@@ -6,6 +6,7 @@ build_packages=(g++ cmake ninja-build pkg-config libzstd-dev libxxhash-dev libut
 test_packages=(libgtest-dev binutils abigail-tools doxygen groff)
 bench_packages=(libbenchmark-dev)
 binding_packages=(swig openjdk-17-jdk-headless junit5 libopentest4j-java libapiguardian-java libpicocli-java
+    maven libmaven-compiler-plugin-java libmaven-resources-plugin-java libmaven-jar-plugin-java libsurefire-java
     mono-mcs mono-runtime libmono-system-core4.0-cil nunit-console libnunit-framework2.6.3-cil golang-go curl)
 browser_packages=(chromium) # looks at reports
 deb_packages=(debhelper devscripts dpkg-dev fakeroot javahelper lintian perl)

@@ -26,6 +26,10 @@ set_tests_properties(java_story PROPERTIES FAIL_REGULAR_EXPRESSION "WARNING in n
 file(GLOB facade ${PROJECT_SOURCE_DIR}/bindings/java/src/main/java/sipo/*.java)
 sipo_bound_test(java $<TARGET_FILE:sipo-jni> ${CMAKE_CURRENT_BINARY_DIR}/../java/generated/Native.java ${facade})
 
+add_test(NAME java_maven COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/maven_check.sh
+    ${CMAKE_CURRENT_BINARY_DIR}/../java/maven ${jar})
+set_tests_properties(java_maven PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+
 sipo_binding_test(java_snippet ${snippet} java ${snippet_arguments})
 sipo_binding_test(java_service bash ${CMAKE_CURRENT_SOURCE_DIR}/service_check.sh ${data}/novels-heldout.txt 18301
     ${Java_JAVA_EXECUTABLE} -Xms64m -Xmx64m -XX:+AlwaysPreTouch -cp ${jar}
