@@ -7,7 +7,7 @@
 
 #include "prompt.h"
 
-enum { ANALYSED_TOKENS = 500 };
+enum { analysed_tokens = 500 };
 
 static void print_sum(const char* name, const uint64_t* words, size_t count) {
     uint64_t sum = UINT64_C(0xcbf29ce484222325);
@@ -68,11 +68,11 @@ static sipo_analysis* analyze(const sipo_model* model, const int32_t* ids, size_
 }
 
 int main(int argc, char** argv) {
-    static int32_t ids[PROMPT_BYTES];
+    static int32_t ids[prompt_bytes];
     size_t count = 0;
     sipo_model* const model = open_with_prompt(argc, argv, ids, &count);
-    if (count < ANALYSED_TOKENS) return 1;
-    sipo_analysis* const analysis = analyze(model, ids, ANALYSED_TOKENS);
+    if (count < analysed_tokens) return 1;
+    sipo_analysis* const analysis = analyze(model, ids, analysed_tokens);
     print_integers(analysis, SIPO_ANALYSIS_PLACES, "places");
     print_reals(analysis, SIPO_ANALYSIS_DELTA_EDGES, "delta_edges");
     print_integers(analysis, SIPO_ANALYSIS_LAYER_TOKENS, "layer_tokens");

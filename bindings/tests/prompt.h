@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PROMPT_BYTES = 8000 };
+enum { prompt_bytes = 8000 };
 
 static inline void need(sipo_status status) {
     if (status == SIPO_OK) return;
@@ -15,9 +15,9 @@ static inline void need(sipo_status status) {
 }
 
 /* Opens the model of `PROGRAM MODEL TEXT` and reads the first bytes of the text.
- *   ids  [PROMPT_BYTES] out: `count` tokens */
+ *   ids  [prompt_bytes] out: `count` tokens */
 static inline sipo_model* open_with_prompt(int argc, char** argv, int32_t* ids, size_t* count) {
-    static char text[PROMPT_BYTES];
+    static char text[prompt_bytes];
     sipo_model* model = NULL;
     FILE* const file = argc == 3 ? fopen(argv[2], "rb") : NULL;
     if (file == NULL || fread(text, 1, sizeof text, file) != sizeof text) {
@@ -26,7 +26,7 @@ static inline sipo_model* open_with_prompt(int argc, char** argv, int32_t* ids, 
     }
     fclose(file);
     need(sipo_model_open(argv[1], NULL, &model));
-    need(sipo_model_tokenize(model, text, sizeof text, ids, PROMPT_BYTES, count));
+    need(sipo_model_tokenize(model, text, sizeof text, ids, prompt_bytes, count));
     return model;
 }
 

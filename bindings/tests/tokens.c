@@ -3,7 +3,7 @@
  *   tokens MODEL TEXT */
 #include "prompt.h"
 
-enum { GENERATED = 48 };
+enum { most_generated = 48 };
 
 static int print_token(void* user, int32_t token, const char* text, size_t length) {
     (void)user, (void)text, (void)length;
@@ -37,7 +37,7 @@ static void generate(const sipo_model* model, const int32_t* ids, size_t count, 
     need(sipo_session_options_set_decimation_capacity(options, 500));
     need(sipo_session_create(options, &session));
     need(sipo_session_prefill(session, ids, count));
-    need(sipo_session_generate(session, sampling, GENERATED, print_token, NULL, &generated));
+    need(sipo_session_generate(session, sampling, most_generated, print_token, NULL, &generated));
     printf("\n");
     sipo_session_free(session);
     sipo_session_options_free(options);
@@ -47,7 +47,7 @@ static void generate(const sipo_model* model, const int32_t* ids, size_t count, 
 int main(int argc, char** argv) {
     static const int32_t methods[] = {SIPO_CONTEXT_NONE, SIPO_CONTEXT_DECIMAMBA,
                                       SIPO_CONTEXT_LONGMAMBA};
-    static int32_t ids[PROMPT_BYTES];
+    static int32_t ids[prompt_bytes];
     size_t count = 0;
     sipo_model* const model = open_with_prompt(argc, argv, ids, &count);
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; ++i) {
