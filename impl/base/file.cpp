@@ -24,6 +24,9 @@ namespace fs = std::filesystem;
 constexpr mode_t permission_bits = 0777;
 constexpr mode_t private_mode = 0600;  // of a file that is still being written
 
+// Bytes: the system caches a file in pieces as large as it is written in, and maps it by the piece.
+constexpr std::size_t gathering = std::size_t{1} << 20;
+
 [[noreturn]] void fail_with_errno(const char* action, const fs::path& path, int error) {
     const Code code = error == ENOENT || error == ENOTDIR ? Code::not_found : Code::io_error;
     fail(code, "cannot ", action, " ", path.string(), ": ", std::generic_category().message(error));
@@ -211,12 +214,43 @@ void AtomicFile::create_temporary() {
     if (fchmod(file_.get(), private_mode) != 0) fail_with_errno("protect", temporary_, errno);
 }
 
+void AtomicFile::expect(std::uint64_t bytes) noexcept {
+    if (bytes > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) return;
+    if (retry([&] { return ::fallocate(file_.get(), 0, 0, static_cast<off_t>(bytes)); }) == 0) {
+        expected_ = bytes;
+    }
+}
+
 void AtomicFile::write(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-        const ssize_t count =
-            retry([&] { return ::write(file_.get(), bytes.data(), bytes.size()); });
+        const std::size_t whole = bytes.size() / gathering * gathering;
+        if (gathered_.empty() && whole > 0) {
+            put_down(bytes.first(whole), position_);
+            position_ += whole;
+            bytes = bytes.subspan(whole);
+            continue;
+        }
+        gathered_.reserve(gathering);
+        const auto next = bytes.first(std::min(bytes.size(), gathering - gathered_.size()));
+        gathered_.insert(gathered_.end(), next.begin(), next.end());
+        position_ += next.size();
+        bytes = bytes.subspan(next.size());
+        if (gathered_.size() == gathering) put_down_gathered();
+    }
+}
+
+void AtomicFile::put_down_gathered() {
+    put_down(gathered_, position_ - gathered_.size());
+    gathered_.clear();
+}
+
+void AtomicFile::put_down(std::span<const std::byte> bytes, std::uint64_t offset) {
+    while (!bytes.empty()) {
+        const ssize_t count = retry([&] {
+            return ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        });
         if (count <= 0) fail_with_errno("write", target_, count < 0 ? errno : ENOSPC);
-        position_ += static_cast<std::uint64_t>(count);
+        offset += static_cast<std::uint64_t>(count);
         bytes = bytes.subspan(static_cast<std::size_t>(count));
     }
 }
@@ -235,19 +269,18 @@ void AtomicFile::patch(std::uint64_t offset, std::span<const std::byte> bytes) {
     if (offset > position_ || bytes.size() > position_ - offset) {
         fail(Code::internal, "a patch of ", bytes.size(), " bytes at ", offset, " is past the end");
     }
-    while (!bytes.empty()) {
-        const ssize_t count = retry([&] {
-            return ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        });
-        if (count <= 0) fail_with_errno("write", target_, count < 0 ? errno : ENOSPC);
-        offset += static_cast<std::uint64_t>(count);
-        bytes = bytes.subspan(static_cast<std::size_t>(count));
-    }
+    put_down_gathered();
+    put_down(bytes, offset);
 }
 
 void AtomicFile::commit(Flush flush) {
     if (file_.get() < 0) fail(Code::invalid_state, target_.string(), " was committed before");
+    put_down_gathered();
     if (fchmod(file_.get(), final_mode_) != 0) fail_with_errno("set the mode of", target_, errno);
+    const auto written = static_cast<off_t>(position_);
+    if (expected_ > position_ && retry([&] { return ::ftruncate(file_.get(), written); }) != 0) {
+        fail_with_errno("cut", target_, errno);
+    }
     if (flush == Flush::to_device && retry([&] { return fsync(file_.get()); }) != 0) {
         fail_with_errno("flush", target_, errno);
     }

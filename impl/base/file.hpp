@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace sipo {
 
@@ -57,8 +58,9 @@ private:
 // Reads a whole file that may hold at most `limit` bytes; a larger one is Code::unsupported.
 [[nodiscard]] std::string read_text_file(const std::filesystem::path& path, std::size_t limit);
 
-// What commit() waits for: a power cut can undo what has only reached the system. Either way the
-// file is there for every process once commit() returns, whatever becomes of this one.
+// What commit() waits for. Either way the file is there for every process once commit() returns,
+// whatever becomes of this one; after a power cut, one that has only reached the system may be gone,
+// be the one before, or hold zeros where its bytes should be.
 enum class Flush : std::uint8_t { to_device, to_system };
 
 // Writes a file that appears under its name complete, or not at all: the bytes go to a file without
@@ -73,6 +75,11 @@ public:
     AtomicFile(const AtomicFile&) = delete;
     AtomicFile& operator=(const AtomicFile&) = delete;
 
+    // About how many bytes will be written, before the first: room that is taken at once is filled
+    // sooner, and replacing a file then costs little more than making one. A hint: where there is no
+    // such room, a later call tells.
+    void expect(std::uint64_t bytes) noexcept;
+    // Small pieces are gathered, so what is wrong may be told by a later call.
     void write(std::span<const std::byte> bytes);
     // Zeros up to the next multiple of `alignment`.
     void pad_to(std::size_t alignment);
@@ -85,6 +92,8 @@ public:
 private:
     [[nodiscard]] bool create_nameless();
     void create_temporary();
+    void put_down(std::span<const std::byte> bytes, std::uint64_t offset);
+    void put_down_gathered();
     void name_temporary();
     void put_in_place();
 
@@ -92,7 +101,9 @@ private:
     std::filesystem::path temporary_;  // empty while the file has no name
     Descriptor file_;
     mode_t final_mode_ = 0;
-    std::uint64_t position_ = 0;
+    std::uint64_t position_ = 0;  // after what was put down and what is gathered
+    std::uint64_t expected_ = 0;  // size of the file until commit(), where it was taken at once
+    std::vector<std::byte> gathered_;  // the last bytes before position_
 };
 
 }  // namespace sipo

@@ -304,12 +304,13 @@ std::vector<std::byte> Session::save(Encoding encoding) const {
 
 void Session::save(const std::filesystem::path& path, Encoding encoding, Flush flush) const {
     check_usable();
+    const SnapshotLabel label{.method = description(), .plan_key = 0, .ids = {}};
     AtomicFile file(path);
+    file.expect(snapshot_bytes(*model_, now_, label));
     FileSink sink(file);
     {
         const Turn turn(machinery_->turns);
-        write_snapshot(sink, encoding, *machinery_->stream, *model_, now_,
-                       {.method = description(), .plan_key = 0, .ids = {}});
+        write_snapshot(sink, encoding, *machinery_->stream, *model_, now_, label);
     }
     file.commit(flush);
 }

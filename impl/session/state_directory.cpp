@@ -103,6 +103,7 @@ std::optional<MappedFile> StateDirectory::open(const PrefixKey& key) {
 std::int64_t StateDirectory::write(const PrefixKey& key, std::span<const std::byte> bytes) {
     if (static_cast<std::int64_t>(bytes.size()) > limit_) return 0;
     AtomicFile file(path_of(key));
+    file.expect(bytes.size());
     file.write(bytes);
     // A power cut may spoil an entry: its checksums tell.
     file.commit(Flush::to_system);

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
@@ -120,6 +121,25 @@ TEST_F(Files, PadsAndPatches) {
     EXPECT_THROW(file.patch(99, bytes_of("XY")), Error);
     file.commit();
     EXPECT_EQ(get(path), "aXY" + std::string(97, '\0'));
+}
+
+TEST_F(Files, HoldsWhatWasWrittenHoweverItWasCutAndWhateverWasExpected) {
+    std::string text(5'000'001, '\0');
+    for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 31 >> 7);
+    for (const std::uint64_t expected : {0UL, 10UL, 5'000'001UL, 8'000'000UL, ~0UL}) {
+        const fs::path path = directory_ / "a";
+        AtomicFile file(path);
+        file.expect(expected);
+        for (std::size_t at = 0, piece = 1; at < text.size(); at += piece, piece = 3 * piece + 5) {
+            const auto next = std::string_view(text).substr(at, piece);
+            file.write(std::as_bytes(std::span(next)));
+        }
+        EXPECT_EQ(file.position(), text.size());
+        file.patch(2, bytes_of("patched"));
+        file.commit(Flush::to_system);
+        EXPECT_TRUE(read_text_file(path, text.size()) ==
+                    text.substr(0, 2) + "patched" + text.substr(9));
+    }
 }
 
 TEST_F(Files, KeepsTheModeOfTheReplacedFile) {

@@ -623,8 +623,10 @@ SIPO_API sipo_status sipo_snapshot_options_create(sipo_snapshot_options** option
 SIPO_API void sipo_snapshot_options_free(sipo_snapshot_options* options);
 /* SIPO_STORE_RAW (the default, fastest) or SIPO_STORE_ZSTD (smaller). Since 0.1. */
 SIPO_API sipo_status sipo_snapshot_options_set_store(sipo_snapshot_options* options, int32_t store);
-/* Nonzero (the default): a file that was saved survives a power cut. 0 leaves it to the system when it
- * reaches the device, which is quicker. Since 0.1. */
+/* Nonzero (the default): a file that was saved survives a power cut; a save takes as long as the device
+ * does. 0 leaves it to the system when the file reaches the device: a save that returned survives the end of
+ * this process in any way, but after a power cut the file may be missing, the one before, or damaged, which
+ * loading refuses. Since 0.1. */
 SIPO_API sipo_status sipo_snapshot_options_set_flush(sipo_snapshot_options* options, int32_t flush);
 
 /* Saves the session to the file at `path`, which appears complete or not at all; an existing one is
