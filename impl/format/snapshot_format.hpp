@@ -66,6 +66,8 @@ public:
     SnapshotReader(std::span<const std::byte> bytes, std::string source);
 
     [[nodiscard]] const SnapshotHeader& header() const { return header_; }
+    // Looks at every byte of the payloads. Throws Code::corrupt_file.
+    void check() const;
     // Its bytes after all checks: in place, or in `room` when they are compressed or not aligned
     // to `Element`. `count` is how many elements the caller expects; another number is refused.
     template <typename Element>

@@ -144,6 +144,16 @@ SnapshotHeader parse_header(std::span<const std::byte> bytes, const std::string&
 SnapshotReader::SnapshotReader(std::span<const std::byte> bytes, std::string source)
     : bytes_(bytes), source_(std::move(source)), header_(parse_header(bytes_, source_)) {}
 
+void SnapshotReader::check() const {
+    const auto check_frames = [this](const Payload& payload) {
+        for (const Frame& frame : payload.frames) (void)checked(frame);
+    };
+    std::for_each(header_.states.begin(), header_.states.end(), check_frames);
+    for (const auto* rest : {&header_.logits, &header_.kept, &header_.ids}) {
+        if (*rest) check_frames(**rest);
+    }
+}
+
 void SnapshotReader::check_size(const Payload& payload, std::uint64_t count,
                                 std::size_t element_bytes) const {
     if (payload.raw_bytes / element_bytes == count && payload.raw_bytes % element_bytes == 0)

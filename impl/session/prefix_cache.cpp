@@ -9,6 +9,7 @@ namespace sipo {
 namespace {
 
 constexpr std::int64_t shortest = 64;  // tokens: reading fewer is as quick as restoring them
+constexpr const char* entry_name = "an entry of the prefix cache";
 
 // hashes[n] is that of the first n tokens. [tokens + 1]
 std::vector<std::uint64_t> prefix_hashes(std::span<const std::int32_t> ids) {
@@ -26,12 +27,65 @@ std::int64_t common_prefix(std::span<const std::int32_t> a, std::span<const std:
     return at.first - a.begin();
 }
 
+// Which stored prefixes a prompt may use, by their keys.
+class Candidates {
+public:
+    explicit Candidates(const PrefixQuery& query)
+        : query_(query), hashes_(prefix_hashes(query.ids)) {}
+
+    void consider(const PrefixKey& key) {
+        const auto tokens = static_cast<std::int64_t>(query_.ids.size());
+        const bool prefix =
+            key.length <= tokens && hashes_[static_cast<std::size_t>(key.length)] == key.hash;
+        if (!prefix) return;
+        const bool exact =
+            key.plan_key == query_.plan_key && (!query_.whole || key.length == tokens);
+        if (exact) keys_.push_back(key);
+        if (!exact) note_seen(key.length);
+    }
+    void note_seen(std::int64_t tokens) { seen_ = std::max(seen_, tokens); }
+    // Tokens of the prompt that are stored under another plan.
+    [[nodiscard]] std::int64_t seen() const { return seen_; }
+    [[nodiscard]] std::vector<PrefixKey> longest_first() const {
+        std::vector<PrefixKey> keys = keys_;
+        std::sort(keys.begin(), keys.end(), std::greater<>());
+        keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+        return keys;
+    }
+
+private:
+    const PrefixQuery& query_;
+    std::vector<std::uint64_t> hashes_;
+    std::vector<PrefixKey> keys_;
+    std::int64_t seen_ = 0;
+};
+
+std::span<const std::int32_t> prefix_of(const PrefixQuery& query, const PrefixKey& key) {
+    return query.ids.first(static_cast<std::size_t>(key.length));
+}
+
+// Whether the entry is of the query's tokens. Throws when it is another than its name says.
+bool holds(SnapshotReader& reader, const PrefixKey& key, const PrefixQuery& query) {
+    const SnapshotHeader& header = reader.header();
+    if (!header.ids || header.plan_key != key.plan_key || header.position != key.length) {
+        fail(Code::corrupt_file, entry_name, " is another than its name says");
+    }
+    const auto prefix = prefix_of(query, key);
+    std::vector<std::int32_t> room;
+    const auto ids = reader.read(*header.ids, prefix.size(), room);
+    return std::equal(ids.begin(), ids.end(), prefix.begin(), prefix.end());
+}
+
 PrefixKey key_of(const PrefixQuery& query) {
     return {static_cast<std::int64_t>(query.ids.size()), extend_token_hash(0, query.ids),
             query.plan_key};
 }
 
 }  // namespace
+
+PrefixQuery prefix_query(std::span<const std::int32_t> ids, const context::Plan& plan) {
+    return {.ids = ids, .plan_key = context::key_of(plan), .whole = context::drops_tokens(plan)};
+}
 
 std::int64_t PrefixCache::Entry::bytes() const {
     return static_cast<std::int64_t>(snapshot->size() + ids.size() * sizeof(std::int32_t));
@@ -43,16 +97,56 @@ PrefixCache::PrefixCache(std::shared_ptr<const OpenModel> model, PrefixCacheOpti
     directory_.emplace(options_.directory, options_.directory_bytes, model_->fingerprint());
 }
 
-std::int64_t PrefixCache::find(const PrefixQuery& query,
-                               const std::function<void(SnapshotReader&)>& restore) {
-    const Candidates found = candidates(query);
+PrefixCache::Ahead PrefixCache::read_ahead(const PrefixQuery& query) {
+    Ahead ahead;
+    if (!directory_) return ahead;
+    Candidates candidates(query);
+    for (const PrefixKey& key : directory_->keys()) candidates.consider(key);
+    ahead.seen = candidates.seen();
+    for (const PrefixKey& key : candidates.longest_first()) {
+        if (read_entry(key, query, ahead)) break;
+    }
+    return ahead;
+}
+
+// What memory has need not be read; its file is held in case it goes before it is used.
+bool PrefixCache::read_entry(const PrefixKey& key, const PrefixQuery& query, Ahead& ahead) {
+    return unless_damaged(key, [&] {
+        auto file = directory_->open(key);
+        if (!file) return false;
+        if (in_memory(key) == nullptr) {
+            SnapshotReader reader(file->bytes(), entry_name);
+            if (!holds(reader, key, query)) return false;
+            reader.check();
+            insert(key, {file->bytes().begin(), file->bytes().end()}, prefix_of(query, key));
+        }
+        ahead.key = key;
+        ahead.file = std::move(file);
+        return true;
+    });
+}
+
+std::int64_t PrefixCache::find(const PrefixQuery& query, const Ahead& ahead,
+                               const RestoreFn& restore) {
+    Candidates candidates(query);
+    candidates.note_seen(ahead.seen);
+    if (ahead.file) candidates.consider(ahead.key);
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [key, entry] : entries_) {
+            candidates.consider(key);
+            if (key.plan_key == query.plan_key && !query.whole) continue;
+            candidates.note_seen(common_prefix(entry.ids, query.ids));
+        }
+    }
     std::int64_t reused = 0;
-    for (const PrefixKey& key : found.keys) {
-        if (!restore_entry(key, query, restore)) continue;
+    for (const PrefixKey& key : candidates.longest_first()) {
+        if (!restore_entry(key, query, ahead, restore)) continue;
         reused = key.length;
         break;
     }
-    const std::int64_t inexact = found.seen - reused >= shortest ? found.seen - reused : 0;
+    const std::int64_t unused = candidates.seen() - reused;
+    const std::int64_t inexact = unused >= shortest ? unused : 0;
     {
         const std::lock_guard lock(mutex_);
         ++counters_.prompts;
@@ -75,54 +169,24 @@ void PrefixCache::tell_inexact(const PrefixQuery& query, std::int64_t tokens) co
                         reason));
 }
 
-PrefixCache::Candidates PrefixCache::candidates(const PrefixQuery& query) {
-    const std::vector<std::uint64_t> hashes = prefix_hashes(query.ids);
-    const auto tokens = static_cast<std::int64_t>(query.ids.size());
-    Candidates found;
-    const auto consider = [&](const PrefixKey& key) {
-        const bool prefix =
-            key.length <= tokens && hashes[static_cast<std::size_t>(key.length)] == key.hash;
-        if (!prefix) return;
-        const bool exact = key.plan_key == query.plan_key && (!query.whole || key.length == tokens);
-        if (exact) found.keys.push_back(key);
-        if (!exact) found.seen = std::max(found.seen, key.length);
-    };
-    if (directory_) {
-        for (const PrefixKey& key : directory_->keys()) consider(key);
-    }
-    const std::lock_guard lock(mutex_);
-    for (const auto& [key, entry] : entries_) {
-        consider(key);
-        if (key.plan_key == query.plan_key && !query.whole) continue;
-        found.seen = std::max(found.seen, common_prefix(entry.ids, query.ids));
-    }
-    std::sort(found.keys.begin(), found.keys.end(), std::greater<>());
-    found.keys.erase(std::unique(found.keys.begin(), found.keys.end()), found.keys.end());
-    return found;
-}
-
-bool PrefixCache::restore_entry(const PrefixKey& key, const PrefixQuery& query,
-                                const std::function<void(SnapshotReader&)>& restore) {
-    const auto prefix = query.ids.first(static_cast<std::size_t>(key.length));
-    const auto use = [&](std::span<const std::byte> bytes) {
-        SnapshotReader reader(bytes, "an entry of the prefix cache");
-        const SnapshotHeader& header = reader.header();
-        std::vector<std::int32_t> room;
-        if (!header.ids || header.plan_key != key.plan_key || header.position != key.length) {
-            fail(Code::corrupt_file, "an entry of the prefix cache is another than its name says");
-        }
-        const auto ids = reader.read(*header.ids, prefix.size(), room);
-        if (!std::equal(ids.begin(), ids.end(), prefix.begin(), prefix.end())) return false;
+bool PrefixCache::restore_entry(const PrefixKey& key, const PrefixQuery& query, const Ahead& ahead,
+                                const RestoreFn& restore) {
+    return unless_damaged(key, [&] {
+        const auto snapshot = in_memory(key);
+        const bool in_file = ahead.file && ahead.key == key;
+        if (!snapshot && !in_file) return false;
+        SnapshotReader reader(snapshot ? std::span(*snapshot) : ahead.file->bytes(), entry_name);
+        if (!holds(reader, key, query)) return false;
         restore(reader);
         return true;
-    };
+    });
+}
+
+// Whether fn() is true; false, and the entry removed, where it finds it damaged.
+template <typename Fn>
+bool PrefixCache::unless_damaged(const PrefixKey& key, const Fn& fn) {
     try {
-        if (const auto snapshot = in_memory(key)) return use(*snapshot);
-        if (!directory_) return false;
-        const auto file = directory_->open(key);
-        if (!file || !use(file->bytes())) return false;
-        insert(key, {file->bytes().begin(), file->bytes().end()}, prefix);
-        return true;
+        return fn();
     } catch (const Error& error) {
         if (error.code() != Code::corrupt_file && error.code() != Code::unsupported) throw;
         model_->log(2, join("prefix cache: removed a damaged entry: ", error.what()));

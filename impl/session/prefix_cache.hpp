@@ -6,6 +6,9 @@
 // are the same. A plan that drops tokens ties the state to its whole prompt, so then only the whole
 // prompt is stored and found. What was seen before and still has to be read again is counted and
 // logged.
+//
+// A look-up has two halves: read_ahead() reads the directory and may wait for a disk, find() does not,
+// so that who computes for others need not wait.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +23,7 @@
 #include <span>
 #include <vector>
 
+#include "context/method.hpp"
 #include "session/open_model.hpp"
 #include "session/prefix_key.hpp"
 #include "session/session_state.hpp"
@@ -42,6 +46,9 @@ struct PrefixQuery {
     bool whole = false;  // the plan drops tokens
 };
 
+[[nodiscard]] PrefixQuery prefix_query(std::span<const std::int32_t> ids,
+                                       const context::Plan& plan);
+
 struct PrefixCounters {
     std::int64_t prompts = 0;
     std::int64_t prompts_reusing = 0;
@@ -59,12 +66,24 @@ struct PrefixCounters {
 // All members may be called by several threads.
 class PrefixCache {
 public:
+    // What the directory has of a prompt. Its file stays, whatever becomes of the entry.
+    struct Ahead {
+        PrefixKey key;  // of the file
+        std::optional<MappedFile> file;
+        std::int64_t seen = 0;  // tokens of the prompt that are stored under another plan
+    };
+    using RestoreFn = std::function<void(SnapshotReader&)>;
+
     PrefixCache(std::shared_ptr<const OpenModel> model, PrefixCacheOptions options);
 
-    // Calls `restore` with the longest stored prefix of the prompt and returns its length; 0 when
-    // there is none. An entry that `restore` throws an Error about is removed.
-    [[nodiscard]] std::int64_t find(const PrefixQuery& query,
-                                    const std::function<void(SnapshotReader&)>& restore);
+    [[nodiscard]] bool has_directory() const { return directory_.has_value(); }
+    // Reads the longest prefix that the directory has, and keeps it in memory too; a damaged one is
+    // removed.
+    [[nodiscard]] Ahead read_ahead(const PrefixQuery& query);
+    // Calls `restore` with the longest prefix of the prompt in memory or in `ahead` and returns its
+    // length; 0 when there is none. An entry that `restore` throws an Error about is removed.
+    [[nodiscard]] std::int64_t find(const PrefixQuery& query, const Ahead& ahead,
+                                    const RestoreFn& restore);
     // Where a prompt's states are to be stored on the way: ascending, in (from, tokens).
     [[nodiscard]] std::vector<std::int64_t> marks(const PrefixQuery& query,
                                                   std::int64_t from) const;
@@ -83,14 +102,12 @@ private:
         std::list<PrefixKey>::iterator place;  // in recent_
         [[nodiscard]] std::int64_t bytes() const;
     };
-    struct Candidates {
-        std::vector<PrefixKey> keys;  // longest first
-        std::int64_t seen = 0;        // tokens of the prompt that are stored under another plan
-    };
 
-    [[nodiscard]] Candidates candidates(const PrefixQuery& query);
+    [[nodiscard]] bool read_entry(const PrefixKey& key, const PrefixQuery& query, Ahead& ahead);
     [[nodiscard]] bool restore_entry(const PrefixKey& key, const PrefixQuery& query,
-                                     const std::function<void(SnapshotReader&)>& restore);
+                                     const Ahead& ahead, const RestoreFn& restore);
+    template <typename Fn>
+    [[nodiscard]] bool unless_damaged(const PrefixKey& key, const Fn& fn);
     [[nodiscard]] std::shared_ptr<const std::vector<std::byte>> in_memory(const PrefixKey& key);
     void insert(const PrefixKey& key, std::vector<std::byte> snapshot,
                 std::span<const std::int32_t> ids);

@@ -11,18 +11,19 @@ using backend::View;
 
 PromptRun::PromptRun(PromptRequest request)
     : request_(std::move(request)),
-      drops_tokens_(context::drops_tokens(request_.plan)),
       first_position_(request_.state.position),
       first_hash_(request_.state.token_hash) {
+    if (first_position_ > 0) request_.cache = nullptr;
+    // Not in a turn: it may wait for a disk.
+    const PrefixCache::Ahead ahead = read_ahead();
     const Turn turn(request_.machinery.turns);
     if (first_position_ > 0) {
-        request_.cache = nullptr;
         backend::Stream& stream = *request_.machinery.stream;
         before_ = std::make_unique<RecurrentState>(stream, request_.model.architecture());
         before_->copy_from(stream, request_.state.recurrent);
     }
     try {
-        if (request_.cache != nullptr) take_from_cache();
+        if (request_.cache != nullptr) take_from_cache(ahead);
         if (reused_ < static_cast<std::int64_t>(request_.ids.size())) start_prefill();
     } catch (...) {
         undo();
@@ -30,13 +31,18 @@ PromptRun::PromptRun(PromptRequest request)
     }
 }
 
-void PromptRun::take_from_cache() {
-    plan_key_ = context::key_of(request_.plan);
-    const PrefixQuery whole = query(static_cast<std::int64_t>(request_.ids.size()));
-    reused_ = request_.cache->find(whole, [&](SnapshotReader& reader) {
+PrefixCache::Ahead PromptRun::read_ahead() {
+    if (request_.cache == nullptr) return {};
+    query_ = prefix_query(request_.ids, request_.plan);
+    if (request_.ahead) return *std::exchange(request_.ahead, std::nullopt);
+    return request_.cache->read_ahead(query_);
+}
+
+void PromptRun::take_from_cache(const PrefixCache::Ahead& ahead) {
+    reused_ = request_.cache->find(query_, ahead, [&](SnapshotReader& reader) {
         read_snapshot(reader, *request_.machinery.stream, request_.model, request_.state);
     });
-    marks_ = request_.cache->marks(whole, reused_);
+    marks_ = request_.cache->marks(query_, reused_);
     std::reverse(marks_.begin(), marks_.end());
 }
 
@@ -122,9 +128,9 @@ void PromptRun::undo() {
 }
 
 PrefixQuery PromptRun::query(std::int64_t tokens) const {
-    return {.ids = request_.ids.first(static_cast<std::size_t>(tokens)),
-            .plan_key = plan_key_,
-            .whole = drops_tokens_};
+    PrefixQuery prefix = query_;
+    prefix.ids = query_.ids.first(static_cast<std::size_t>(tokens));
+    return prefix;
 }
 
 }  // namespace sipo

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -31,7 +32,8 @@ struct PromptRequest {
     std::function<void(std::int64_t first, backend::View logits)> on_logits;
     const ProgressFn& progress;
     const std::atomic<bool>& cancelled;
-    PrefixCache* cache = nullptr;  // used by sessions at position 0
+    PrefixCache* cache = nullptr;             // used by sessions at position 0
+    std::optional<PrefixCache::Ahead> ahead;  // of the cache, where somebody has read it
 };
 
 class PromptRun {
@@ -59,7 +61,8 @@ public:
     [[nodiscard]] std::int64_t reused() const { return reused_; }
 
 private:
-    void take_from_cache();
+    [[nodiscard]] PrefixCache::Ahead read_ahead();
+    void take_from_cache(const PrefixCache::Ahead& ahead);
     void start_prefill();
     [[nodiscard]] bool advance(std::int64_t limit, const PauseFn& pause);
     void keep_mark(std::int64_t tokens);
@@ -68,8 +71,7 @@ private:
     [[nodiscard]] PrefixQuery query(std::int64_t tokens) const;
 
     PromptRequest request_;
-    bool drops_tokens_;
-    std::uint64_t plan_key_ = 0;
+    PrefixQuery query_;                       // the whole prompt, where there is a cache
     std::unique_ptr<RecurrentState> before_;  // the state before the prompt, unless that is zero
     std::int64_t first_position_;
     std::uint64_t first_hash_;

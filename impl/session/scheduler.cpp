@@ -48,6 +48,10 @@ std::shared_ptr<Request> Scheduler::submit(SessionOptions options, SamplingOptio
                                            std::size_t max_tokens) {
     if (ids.empty()) fail(Code::out_of_range, "the prompt has no tokens; it needs at least 1");
     model_->check_ids(ids);
+    {
+        const std::lock_guard lock(mutex_);
+        check_queue();
+    }
     const bool callbacks = options.progress || sampling.on_log_probabilities;
     auto request = std::make_shared<Request>(static_cast<std::int64_t>(ids.size()), callbacks);
     auto work = std::make_unique<Work>(request);
@@ -57,18 +61,36 @@ std::shared_ptr<Request> Scheduler::submit(SessionOptions options, SamplingOptio
     work->sampling = std::move(sampling);
     work->ids.assign(ids.begin(), ids.end());
     work->max_tokens = max_tokens;
+    if (options_.cache) work->ahead = read_ahead(*work);
     {
         const std::lock_guard lock(mutex_);
-        if (static_cast<std::int64_t>(queue_.size()) >= options_.queue) {
-            ++statistics_.refused;
-            fail(Code::busy, queue_.size(), " requests wait already; the queue takes no more");
-        }
+        check_queue();
         queue_.push_back(std::move(work));
         ++statistics_.submitted;
         ++statistics_.waiting;
     }
     changed_.notify_one();
     return request;
+}
+
+// With mutex_ held.
+void Scheduler::check_queue() {
+    if (static_cast<std::int64_t>(queue_.size()) < options_.queue) return;
+    ++statistics_.refused;
+    fail(Code::busy, queue_.size(), " requests wait already; the queue takes no more");
+}
+
+// By the thread that submits, so that the scheduler's need not wait for a disk. What is wrong with the
+// options is told when the request's turn comes.
+PrefixCache::Ahead Scheduler::read_ahead(const Work& work) const {
+    if (!options_.cache->has_directory()) return {};
+    try {
+        const auto tokens = static_cast<std::int64_t>(work.ids.size());
+        const context::Plan plan = plan_of(*model_, work.options, tokens, 0);
+        return options_.cache->read_ahead(prefix_query(work.ids, plan));
+    } catch (const Error&) {
+        return {};
+    }
 }
 
 SchedulerStatistics Scheduler::statistics() const {
@@ -139,7 +161,8 @@ void Scheduler::start(Work& work) {
         work.request->note_start();
         if (work.request->is_cancelled()) return;
         work.session = std::make_unique<Session>(model_, work.options);
-        work.prompt = work.session->begin_prompt(work.ids, options_.cache.get());
+        work.prompt = work.session->begin_prompt(work.ids, options_.cache.get(),
+                                                 std::exchange(work.ahead, std::nullopt));
         work.request->note_prompt(work.prompt->reused(), work.prompt->reused());
     });
 }

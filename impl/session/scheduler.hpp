@@ -9,6 +9,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 #include <utility>
@@ -74,6 +75,7 @@ private:
         SessionOptions options;
         SamplingOptions sampling;
         std::vector<std::int32_t> ids;
+        std::optional<PrefixCache::Ahead> ahead;
         std::size_t max_tokens = 0;
         std::unique_ptr<Session> session;
         std::unique_ptr<PromptRun> prompt;  // while it is read
@@ -83,6 +85,8 @@ private:
     using WorkPtr = std::unique_ptr<Work>;
 
     void check_limit() const;
+    void check_queue();
+    [[nodiscard]] PrefixCache::Ahead read_ahead(const Work& work) const;
     void run();
     void round();
     void end_all(Code code, const std::string& message);

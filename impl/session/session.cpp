@@ -93,10 +93,12 @@ void Session::prefill(std::span<const std::int32_t> ids, PrefixCache* cache) {
 }
 
 std::unique_ptr<PromptRun> Session::begin_prompt(std::span<const std::int32_t> ids,
-                                                 PrefixCache* cache) {
+                                                 PrefixCache* cache,
+                                                 std::optional<PrefixCache::Ahead> ahead) {
     begin_call();
     check_prompt(ids);
-    return start_run(ids, plan_for(static_cast<std::int64_t>(ids.size())), 1, {}, cache);
+    return start_run(ids, plan_for(static_cast<std::int64_t>(ids.size())), 1, {}, cache,
+                     std::move(ahead));
 }
 
 void Session::prefill_logits(std::span<const std::int32_t> ids, std::int64_t last,
@@ -412,7 +414,7 @@ std::string Session::description() const {
 void Session::read_prompt(std::span<const std::int32_t> ids, context::Plan plan, std::int64_t last,
                           LogitsFn on_logits, PrefixCache* cache) {
     const auto started = Clock::now();
-    const auto run = start_run(ids, std::move(plan), last, std::move(on_logits), cache);
+    const auto run = start_run(ids, std::move(plan), last, std::move(on_logits), cache, {});
     while (run->step(options_.chunk_tokens)) {
     }
     prompt_started_ = started;
@@ -423,7 +425,8 @@ void Session::read_prompt(std::span<const std::int32_t> ids, context::Plan plan,
 
 std::unique_ptr<PromptRun> Session::start_run(std::span<const std::int32_t> ids, context::Plan plan,
                                               std::int64_t last, LogitsFn on_logits,
-                                              PrefixCache* cache) {
+                                              PrefixCache* cache,
+                                              std::optional<PrefixCache::Ahead> ahead) {
     return std::make_unique<PromptRun>(PromptRequest{.model = *model_,
                                                      .machinery = *machinery_,
                                                      .state = now_,
@@ -434,7 +437,8 @@ std::unique_ptr<PromptRun> Session::start_run(std::span<const std::int32_t> ids,
                                                      .on_logits = std::move(on_logits),
                                                      .progress = options_.progress,
                                                      .cancelled = cancelled_,
-                                                     .cache = cache});
+                                                     .cache = cache,
+                                                     .ahead = std::move(ahead)});
 }
 
 // One token a session by the plain recurrence. At most head_rows sessions.

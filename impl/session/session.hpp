@@ -71,9 +71,11 @@ public:
     void prefill_logits(std::span<const std::int32_t> ids, std::int64_t last,
                         std::span<float> logits);
     void score(std::span<const std::int32_t> ids, std::int64_t scored, std::span<float> nll);
-    // A prefill for a caller who makes the steps; `ids` and the session outlive it.
-    [[nodiscard]] std::unique_ptr<PromptRun> begin_prompt(std::span<const std::int32_t> ids,
-                                                          PrefixCache* cache);
+    // A prefill for a caller who makes the steps; `ids` and the session outlive it. With what was
+    // read ahead of the cache, no disk is waited for.
+    [[nodiscard]] std::unique_ptr<PromptRun> begin_prompt(
+        std::span<const std::int32_t> ids, PrefixCache* cache,
+        std::optional<PrefixCache::Ahead> ahead = std::nullopt);
 
     void decode(std::int32_t token);
     // Each session reads one token, in one pass over the weights; the same bits as decode() gives.
@@ -137,7 +139,8 @@ private:
                      LogitsFn on_logits, PrefixCache* cache = nullptr);
     [[nodiscard]] std::unique_ptr<PromptRun> start_run(std::span<const std::int32_t> ids,
                                                        context::Plan plan, std::int64_t last,
-                                                       LogitsFn on_logits, PrefixCache* cache);
+                                                       LogitsFn on_logits, PrefixCache* cache,
+                                                       std::optional<PrefixCache::Ahead> ahead);
     [[nodiscard]] const SessionState& find_checkpoint(const std::string& name) const;
     static void step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens);
     [[nodiscard]] static std::vector<backend::View> step_views(std::span<Session* const> sessions,

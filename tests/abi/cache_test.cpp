@@ -1,6 +1,7 @@
 // The prefix cache: the same bits with it and without, what is reused for which method, its bounds,
 // and its use by many threads and processes.
 #include <atomic>
+#include <chrono>
 #include <fstream>
 #include <thread>
 
@@ -164,6 +165,19 @@ TEST_F(PrefixCache, RemovesDamagedFilesAndReadsThePrompt) {
     EXPECT_EQ(reused(plain, cache, document), 0);
     EXPECT_EQ(statistic(cache, SIPO_CACHE_DAMAGED), static_cast<std::int64_t>(files));
     EXPECT_EQ(reused(plain, cache, document), 500);  // written anew
+}
+
+TEST_F(PrefixCache, RemovesWhatAKilledWriterLeft) {
+    const TemporaryDirectory directory("stale");
+    const std::string stale = directory.file(".sipo-0123456789abcdef.tmp");
+    const std::string fresh = directory.file(".sipo-fedcba9876543210.tmp");
+    for (const std::string& name : {stale, fresh}) std::ofstream(name) << "half a state";
+    const auto now = std::filesystem::file_time_type::clock::now();
+    std::filesystem::last_write_time(stale, now - std::chrono::hours(2));
+    const Cache cache = cache_for(model, 0, directory.path());
+    EXPECT_EQ(reused(plain, cache, document), 0);
+    EXPECT_FALSE(std::filesystem::exists(stale));
+    EXPECT_TRUE(std::filesystem::exists(fresh));  // its writer may live
 }
 
 TEST_F(PrefixCache, DoesNotTouchASessionThatHasReadBefore) {

@@ -109,6 +109,30 @@ TEST_F(Scheduling, ReadsPromptsThroughACache) {
     EXPECT_EQ(statistic(scheduler, SIPO_SCHEDULER_PROMPT_TOKENS), 300.0);
 }
 
+// The directory is read by the thread that submits: nobody's tokens wait for its disk.
+TEST_F(Scheduling, NeedsNoDirectoryOnceARequestIsSubmitted) {
+    const TemporaryDirectory directory("ahead");
+    const Cache cache = cache_for(model, 0, directory.path());
+    const Ids prompt = some_ids(300, 4);
+    const Session session = session_for(plain);
+    read_cached(session, cache, prompt);
+    OK(sipo_scheduler_options_set_cache(options.get(), cache.get()));
+    OK(sipo_scheduler_options_set_sessions(options.get(), 1));
+    const Scheduler scheduler = scheduler_for(options);
+    const Request before = submitted(scheduler, plain, sampling, some_ids(2000), 1);
+    const Request request = submitted(scheduler, plain, sampling, prompt, 5);
+    for (const auto& entry : std::filesystem::directory_iterator(directory.path())) {
+        std::filesystem::remove(entry.path());
+    }
+    EXPECT_EQ(statistic(before, SIPO_REQUEST_GENERATED_TOKENS), 0.0);
+    Generated found;
+    EXPECT_EQ(drain(before, found), SIPO_OK);
+    found = {};
+    EXPECT_EQ(drain(request, found), SIPO_OK);
+    EXPECT_EQ(statistic(request, SIPO_REQUEST_REUSED_TOKENS), 300.0);
+    EXPECT_TRUE(found == generate(session, sampling, 5));
+}
+
 TEST_F(Scheduling, RefusesWhatTheQueueCannotHold) {
     OK(sipo_scheduler_options_set_queue(options.get(), 2));
     OK(sipo_scheduler_options_set_sessions(options.get(), 1));

@@ -856,8 +856,9 @@ SIPO_API void sipo_scheduler_free(sipo_scheduler* scheduler);
  *   sampling    NULL for greedy
  *   ids         [count] the prompt, copied
  *   max_tokens  1 to 2^40
- * Errors: SIPO_BUSY when the queue is full, SIPO_OUT_OF_RANGE (which token). What fails later is told
- * by sipo_request_next(). Since 0.1. */
+ * Where the scheduler's cache has a directory, the call reads from it what there is of the prompt, so that the
+ * others' tokens do not wait for its disk. Errors: SIPO_BUSY when the queue is full, SIPO_OUT_OF_RANGE (which
+ * token). What fails later is told by sipo_request_next(). Since 0.1. */
 SIPO_API sipo_status sipo_scheduler_submit(sipo_scheduler* scheduler,
                                            const sipo_session_options* session,
                                            const sipo_sampling_options* sampling,
