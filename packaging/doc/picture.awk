@@ -15,7 +15,7 @@ BEGIN {
     y[$2, x] = $3 / $4
     points[$2] = points[$2] " " x
 }
-function px(i) { return left + width * i / (lengths - 1) }
+function px(i) { return left + (lengths > 1 ? width * i / (lengths - 1) : 0) }
 function py(share) { return top + height * (1 - share) }
 END {
     printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"13\">\n", left + width + 120, top + height + 60
