@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -14,6 +13,7 @@
 #include "format/container.hpp"
 #include "format/container_writer.hpp"
 #include "format/header.hpp"
+#include "fuzz/damage.hpp"
 
 namespace sipo {
 namespace {
@@ -143,38 +143,17 @@ TEST_F(ContainerMutations, HeadersWithFlippedBitsAndTrueChecksums) {
     std::mt19937_64 random(1);
     for (int i = 0; i < iterations; ++i) {
         Bytes damaged = intact_;
-        const std::size_t flips = 1 + random() % 4;
-        for (std::size_t f = 0; f < flips; ++f) {
-            const std::size_t at = header_offset_ + random() % (intact_.size() - header_offset_);
-            damaged[at] ^= std::byte(1U << (random() % 8));
-        }
+        flip_bits(damaged, header_offset_, 4, random);
         reseal(damaged);
         survives(damaged, nullptr);
     }
 }
 
 TEST_F(ContainerMutations, HeadersWithExtremeNumbersAndTrueChecksums) {
-    constexpr std::uint64_t extremes[] = {0,
-                                          1,
-                                          0x7f,
-                                          0xff,
-                                          0x7fffffff,
-                                          0x80000000,
-                                          0xffffffff,
-                                          0x7fffffffffffffff,
-                                          0x8000000000000000,
-                                          ~std::uint64_t{0},
-                                          ~std::uint64_t{0} - 63,
-                                          64,
-                                          4096,
-                                          1U << 22};
     std::mt19937_64 random(2);
     for (int i = 0; i < iterations; ++i) {
         Bytes damaged = intact_;
-        const std::size_t width = std::size_t{1} << (random() % 4);
-        const std::size_t room = intact_.size() - header_offset_ - width;
-        const std::size_t at = header_offset_ + random() % room / width * width;
-        std::memcpy(damaged.data() + at, &extremes[random() % std::size(extremes)], width);
+        put_extreme_number(damaged, header_offset_, random);
         reseal(damaged);
         survives(damaged, nullptr);
     }

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace sipo {
 
@@ -24,6 +27,39 @@ inline std::uint64_t awkward_number(std::mt19937_64& random) {
         case 2: return std::uint64_t{1} << (random() % 64);
         default: return random() >> (random() % 64);
     }
+}
+
+// One to `most` flipped bits from `begin` on.
+inline void flip_bits(std::vector<std::byte>& bytes, std::size_t begin, std::size_t most,
+                      std::mt19937_64& random) {
+    for (std::size_t flips = 1 + random() % most; flips > 0; --flips) {
+        const std::size_t at = begin + random() % (bytes.size() - begin);
+        bytes[at] ^= std::byte(1U << (random() % 8));
+    }
+}
+
+// A number of 1, 2, 4 or 8 bytes, in its place as counted from `begin`, becomes an extreme one.
+inline void put_extreme_number(std::vector<std::byte>& bytes, std::size_t begin,
+                               std::mt19937_64& random) {
+    constexpr std::uint64_t extremes[] = {0,
+                                          1,
+                                          64,
+                                          0x7f,
+                                          0xff,
+                                          4096,
+                                          1U << 22,
+                                          0x7fffffff,
+                                          0x80000000,
+                                          0xffffffff,
+                                          1ULL << 60,
+                                          0x7fffffffffffffff,
+                                          0x8000000000000000,
+                                          ~std::uint64_t{0} - 63,
+                                          ~std::uint64_t{0}};
+    const std::size_t width = std::size_t{1} << (random() % 4);
+    const std::size_t room = bytes.size() - begin - width;
+    const std::size_t at = begin + random() % room / width * width;
+    std::memcpy(bytes.data() + at, &extremes[random() % std::size(extremes)], width);
 }
 
 // One to three changes of the bytes in [begin, end): bits, bytes, numbers of any width, pieces

@@ -3,11 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <random>
 
 #include "base/error.hpp"
 #include "format/layout.hpp"
+#include "fuzz/damage.hpp"
 #include "parity/checkpoints.hpp"
 #include "session/session.hpp"
 
@@ -95,10 +95,7 @@ TEST_P(SnapshotMutations, FlippedBits) {
     int loaded = 0;
     for (int i = 0; i < iterations; ++i) {
         Bytes damaged = intact_;
-        const std::size_t flips = 1 + random() % 3;
-        for (std::size_t f = 0; f < flips; ++f) {
-            damaged[random() % damaged.size()] ^= std::byte(1U << (random() % 8));
-        }
+        flip_bits(damaged, 0, 3, random);
         loaded += loads(damaged, false) ? 1 : 0;
     }
     EXPECT_LT(loaded, iterations / 20);  // only padding carries nothing
@@ -117,27 +114,17 @@ TEST_P(SnapshotMutations, HeadersWithFlippedBitsAndTrueChecksums) {
     std::mt19937_64 random(3);
     for (int i = 0; i < iterations; ++i) {
         Bytes damaged = intact_;
-        const std::size_t flips = 1 + random() % 4;
-        for (std::size_t f = 0; f < flips; ++f) {
-            const std::size_t at = header_offset_ + random() % (intact_.size() - header_offset_);
-            damaged[at] ^= std::byte(1U << (random() % 8));
-        }
+        flip_bits(damaged, header_offset_, 4, random);
         reseal(damaged);
         loads(damaged, true);
     }
 }
 
 TEST_P(SnapshotMutations, HeadersWithExtremeNumbersAndTrueChecksums) {
-    constexpr std::uint64_t extremes[] = {0,          1,          0xff,       0x7fffffff,
-                                          0x80000000, 0xffffffff, 1U << 22,   0x7fffffffffffffff,
-                                          64,         4096,       1ULL << 60, ~std::uint64_t{0}};
     std::mt19937_64 random(4);
     for (int i = 0; i < iterations; ++i) {
         Bytes damaged = intact_;
-        const std::size_t width = std::size_t{1} << (random() % 4);
-        const std::size_t room = intact_.size() - header_offset_ - width;
-        const std::size_t at = header_offset_ + random() % room / width * width;
-        std::memcpy(damaged.data() + at, &extremes[random() % std::size(extremes)], width);
+        put_extreme_number(damaged, header_offset_, random);
         reseal(damaged);
         loads(damaged, true);
     }

@@ -279,8 +279,8 @@ SIPO_API sipo_status sipo_model_open(const char* path, const sipo_model_options*
 SIPO_API void sipo_model_free(sipo_model* model);
 
 /* Bytes that the weights of the .sipo file at `path` will take in memory, from its header alone: at
- * most some percent more than SIPO_MODEL_WEIGHT_BYTES will say. Errors: as sipo_model_open(). Since
- * 0.1. */
+ * most some percent more than SIPO_MODEL_WEIGHT_BYTES will say. About as much on a device, where what its
+ * driver takes for itself comes on top. Errors: as sipo_model_open(). Since 0.1. */
 SIPO_API sipo_status sipo_model_memory(const char* path, int64_t* bytes);
 /* The most that sipo_model_memory() may tell of a model that is opened, else SIPO_OUT_OF_MEMORY before
  * anything is allocated: 0 (no limit, the default) to 2^63 - 1 bytes. Since 0.1. */
@@ -483,7 +483,9 @@ SIPO_API sipo_status sipo_session_options_set_memory_limit(sipo_session_options*
                                                            int64_t bytes);
 /* The most bytes that a session of these options takes while it reads prompts of up to
  * `prompt_tokens` tokens (1 to 2^40) and generates: its state, a copy from before the prompt, the
- * working memory of a chunk, and with DeciMamba the residual stream of the prompt. Since 0.1. */
+ * working memory of a chunk, and with DeciMamba the residual stream of the prompt. With a device these lie in
+ * its memory, where chunks are longer; what its kernels need for themselves, recorded work and pinned memory for
+ * transfers come on top. Since 0.1. */
 SIPO_API sipo_status sipo_session_memory(const sipo_session_options* options, int64_t prompt_tokens,
                                          int64_t* bytes);
 /* Tokens of the prompt that go through the model together: 1 to 65536. Memory grows with it; the
