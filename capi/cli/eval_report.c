@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eval_state.h"
 #include "files.h"
 #include "svg.h"
 #include "table.h"
@@ -220,27 +221,34 @@ int eval_write_svg(const EvalRun* run, const char* path) {
     return text_file_finish(task->command, &file, path, exit_ok);
 }
 
+static int print_results(const Command* command, const EvalRun* run, const EvalOutput* output,
+                         WriteFacts facts, const void* user) {
+    if (!command->json) return eval_print_table(run, output->by_part, stdout);
+    Json json = {.out = stdout};
+    json_begin_object(&json, NULL);
+    if (facts != NULL) facts(&json, user);
+    eval_write_results(&json, run);
+    json_end_object(&json);
+    return exit_ok;
+}
+
 int eval_run_and_report(const Command* command, const sipo_model* model, const EvalTask* task,
                         const Variant* variants, size_t variant_count, const EvalOutput* output,
                         WriteFacts facts, const void* user) {
+    EvalState state = {.path = NULL};
     EvalRun run = {.command = command,
                    .model = model,
                    .task = task,
                    .variants = variants,
                    .variant_count = variant_count,
-                   .state = output->state,
+                   .state = output->state == NULL ? NULL : &state,
                    .show = output->show};
-    int code = eval_run(&run);
+    int code = exit_ok;
+    if (output->state != NULL) code = eval_state_open(task->command, output->state, &state);
+    if (code == exit_ok) code = eval_run(&run);
     if (code == exit_ok) code = eval_write_svg(&run, output->svg);
-    if (code == exit_ok && command->json) {
-        Json json = {.out = stdout};
-        json_begin_object(&json, NULL);
-        if (facts != NULL) facts(&json, user);
-        eval_write_results(&json, &run);
-        json_end_object(&json);
-    } else if (code == exit_ok) {
-        code = eval_print_table(&run, output->by_part, stdout);
-    }
+    if (code == exit_ok) code = print_results(command, &run, output, facts, user);
     eval_free(&run);
+    eval_state_close(&state);
     return code;
 }

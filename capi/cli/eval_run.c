@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "eval_state.h"
 #include "interrupt.h"
+#include "random.h"
 #include "report.h"
 
 typedef struct {
@@ -126,7 +127,9 @@ static int ask(EvalRun* run, sipo_session* session, size_t variant, size_t index
     run->progress.before += asked.prompt.count;
     if (code == exit_ok) {
         result->done = 1;
-        code = eval_state_save(run);
+        if (run->state != NULL) {
+            code = eval_state_keep(run->state, &(KeptResult){run->keys[variant], index, *result});
+        }
     }
     if (code == exit_ok && run->show && asked.scored == 0) {
         progress_clear(&run->progress);
@@ -140,10 +143,12 @@ static int ask(EvalRun* run, sipo_session* session, size_t variant, size_t index
 
 static int run_variant(EvalRun* run, size_t variant) {
     sipo_session* session = NULL;
+    if (run->state != NULL) eval_state_take(run->state, run, variant);
     int code = open_session(run, variant, &run->progress, &session);
     for (size_t i = 0; i < run->task->cases && code == exit_ok; ++i) {
         const CaseResult* result = &eval_results(run, variant)[i];
         if (run->deadline > 0 && clock_seconds() > run->deadline) break;
+        if (run->is_settled != NULL && run->is_settled(run, variant, run->user)) break;
         if (result->done) {
             run->progress.before += (uint64_t)result->tokens;
         } else {
@@ -154,13 +159,23 @@ static int run_variant(EvalRun* run, size_t variant) {
     return code;
 }
 
+static int mix_case(const EvalTask* task, const EvalCase* asked, Random* cases) {
+    uint64_t prompt = 0;
+    const sipo_status status = sipo_token_hash(asked->prompt.ids, asked->prompt.count, &prompt);
+    random_mix(cases, prompt);
+    random_mix(cases, asked->max_tokens);
+    random_mix(cases, asked->scored);
+    for (const char* c = asked->right; *c != '\0'; ++c) random_mix(cases, (unsigned char)*c);
+    return report_status(task->command, status);
+}
+
 /* Makes every case and every session once, so that what cannot work shows before hours of what can,
- * and the state knows whose it is. */
-static int prepare(EvalRun* run, uint64_t* fingerprint) {
+ * and it is known which kept results are of these cases. */
+static int prepare(EvalRun* run) {
     const EvalTask* task = run->task;
     uint64_t whole = 0;
+    Random cases = {task->answers};
     int code = exit_ok;
-    *fingerprint = 0;
     for (size_t v = 0; v < run->variant_count && code == exit_ok; ++v) {
         sipo_session* session = NULL;
         code = open_session(run, v, NULL, &session);
@@ -170,31 +185,39 @@ static int prepare(EvalRun* run, uint64_t* fingerprint) {
         EvalCase asked;
         memset(&asked, 0, sizeof asked);
         code = task->make(task, i, &asked);
-        uint64_t hash = 0;
-        if (code == exit_ok) {
-            code = report_status(task->command,
-                                 sipo_token_hash(asked.prompt.ids, asked.prompt.count, &hash));
-        }
-        *fingerprint = (*fingerprint ^ hash) * UINT64_C(0x9E3779B97F4A7C15) + i;
+        if (code == exit_ok) code = mix_case(task, &asked, &cases);
         run->places[i] = (CasePlace){asked.row, asked.part};
         whole += asked.prompt.count;
         tokens_free(&asked.prompt);
         if (interrupted() && code == exit_ok) code = report_cancelled(task->command);
     }
+    for (size_t v = 0; v < run->variant_count; ++v)
+        run->keys[v] = eval_state_key(run, v, cases.state);
     run->progress.whole = whole * run->variant_count;
     return code;
 }
 
+/* A file named by mistake must not grow two evaluations. */
+static int check_state(const EvalRun* run) {
+    if (run->state == NULL || run->shared_state || eval_state_is_of(run->state, run)) {
+        return exit_ok;
+    }
+    return report_failure(
+        run->task->command,
+        "%s is the state of another evaluation; remove it or name another --state",
+        run->state->path);
+}
+
 int eval_run(EvalRun* run) {
-    uint64_t fingerprint = 0;
     progress_begin(&run->progress, run->task->name, "tokens", args_silent(run->command));
     run->results = allocate_zeroed(run->variant_count * run->task->cases, sizeof *run->results);
     run->places = allocate_zeroed(run->task->cases, sizeof *run->places);
-    if (run->results == NULL || run->places == NULL) {
+    run->keys = allocate_zeroed(run->variant_count, sizeof *run->keys);
+    if (run->results == NULL || run->places == NULL || run->keys == NULL) {
         return report_no_memory(run->task->command, "results");
     }
-    int code = prepare(run, &fingerprint);
-    if (code == exit_ok) code = eval_state_open(run, fingerprint);
+    int code = prepare(run);
+    if (code == exit_ok) code = check_state(run);
     for (size_t v = 0; v < run->variant_count && code == exit_ok; ++v) code = run_variant(run, v);
     progress_clear(&run->progress);
     return code;
@@ -203,6 +226,8 @@ int eval_run(EvalRun* run) {
 void eval_free(EvalRun* run) {
     free(run->results);
     free(run->places);
+    free(run->keys);
     run->results = NULL;
     run->places = NULL;
+    run->keys = NULL;
 }

@@ -31,20 +31,27 @@ typedef struct {
     size_t part;
 } CasePlace;
 
-typedef struct {
+typedef struct EvalState EvalState;
+
+typedef struct EvalRun EvalRun;
+struct EvalRun {
     const Command* command;
     const sipo_model* model;
     const EvalTask* task;
     const Variant* variants;
     size_t variant_count;
-    const char* state;   /* file that results are kept in; NULL: none */
-    uint64_t state_key;  /* whose results they are */
-    int show;            /* answers on standard error */
-    double deadline;     /* on clock_seconds(); 0: none. Cases beyond it are left undone */
+    EvalState* state; /* what results are kept in; NULL: nowhere */
+    int shared_state; /* whether other runs may have results there */
+    int show;         /* answers on standard error */
+    double deadline;  /* on clock_seconds(); 0: none. Cases beyond it are left undone */
+    /* Whether a variant's cases that are left may stay undone. NULL: never. */
+    int (*is_settled)(const EvalRun* run, size_t variant, const void* user);
+    const void* user;
+    uint64_t* keys;      /* [variants] what results are known by in the state */
     CaseResult* results; /* [variants, cases] */
     CasePlace* places;   /* [cases] */
     Progress progress;
-} EvalRun;
+};
 
 /* The variants of --methods: each method with the options of `session`; the exit code. */
 int variants_of_methods(const char* command, const char* methods, const SessionFlags* session,
@@ -71,6 +78,9 @@ typedef struct {
 } EvalSummary;
 
 EvalSummary eval_summary(const EvalRun* run, size_t variant, size_t row, size_t part);
+
+/* The middle 95 % of the means of samples drawn from the values with replacement, with a fixed seed. */
+void bootstrap_interval(const double* values, size_t count, double* low, double* high);
 
 /* Of `right` among `total`. */
 void wilson_interval(double right, double total, double* low, double* high);

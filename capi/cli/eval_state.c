@@ -1,4 +1,4 @@
-/* The state of an evaluation. */
+/* Results in a file. */
 #include "eval_state.h"
 
 #include <errno.h>
@@ -9,11 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "allocate.h"
 #include "files.h"
 #include "loading.h"
 #include "report.h"
 
-static const char first_line[] = "sipo evaluation 1";
+static const char first_line[] = "sipo evaluation 2\n";
 
 static void mix_bytes(uint64_t* hash, const void* bytes, size_t size) {
     for (size_t i = 0; i < size; ++i) {
@@ -46,7 +47,6 @@ static void mix_variant(uint64_t* hash, const Variant* variant) {
                              s->channel_seed};
     const double real[] = {isnan(s->decimation_rate) ? -1 : s->decimation_rate,
                            isnan(s->global_threshold) ? -1 : s->global_threshold};
-    mix_text(hash, variant->name);
     mix_bytes(hash, whole, sizeof whole);
     mix_bytes(hash, real, sizeof real);
     mix_text(hash, s->layers);
@@ -54,82 +54,118 @@ static void mix_variant(uint64_t* hash, const Variant* variant) {
     mix_calibration(hash, variant->calibration);
 }
 
-static uint64_t key_of(const EvalRun* run, uint64_t fingerprint) {
+uint64_t eval_state_key(const EvalRun* run, size_t variant, uint64_t cases) {
+    static const int32_t texts[] = {SIPO_MODEL_SOURCE, SIPO_MODEL_WEIGHTS_TYPE};
     uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    char source[256] = "";
-    size_t length = 0;
-    const int64_t parameters = model_integer(run->model, SIPO_MODEL_PARAMETERS);
-    if (sipo_model_get_text(run->model, SIPO_MODEL_SOURCE, source, sizeof source, &length) !=
-        SIPO_OK) {
-        length = 0;
+    for (size_t i = 0; i < COUNT_OF(texts); ++i) {
+        char text[256] = "";
+        size_t length = 0;
+        if (sipo_model_get_text(run->model, texts[i], text, sizeof text, &length) != SIPO_OK) {
+            length = 0;
+        }
+        mix_bytes(&hash, text, length);
     }
-    mix_bytes(&hash, source, length);
+    const int64_t parameters = model_integer(run->model, SIPO_MODEL_PARAMETERS);
     mix_bytes(&hash, &parameters, sizeof parameters);
-    mix_bytes(&hash, &fingerprint, sizeof fingerprint);
+    mix_bytes(&hash, &cases, sizeof cases);
     mix_text(&hash, run->task->name);
-    for (size_t v = 0; v < run->variant_count; ++v) mix_variant(&hash, &run->variants[v]);
+    mix_text(&hash, run->task->result);
+    mix_variant(&hash, &run->variants[variant]);
     return hash;
 }
 
-int eval_state_save(const EvalRun* run) {
-    if (run->state == NULL) return exit_ok;
-    const char* command = run->task->command;
-    TextFile file;
-    const int code = text_file_begin(command, &file);
-    if (code != exit_ok) return code;
-    fprintf(file.out, "%s %016" PRIx64 "\n", first_line, run->state_key);
-    for (size_t v = 0; v < run->variant_count; ++v) {
-        for (size_t i = 0; i < run->task->cases; ++i) {
-            const CaseResult* r = &eval_results(run, v)[i];
-            if (!r->done) continue;
-            fprintf(file.out, "%zu %zu %.17g %.17g %.6f\n", v, i, r->value, r->tokens, r->seconds);
-        }
+static int add(EvalState* state, const KeptResult* kept) {
+    if (state->count == state->room) {
+        const size_t room = 2 * state->room + 64;
+        KeptResult* grown = reallocate(state->kept, room, sizeof *grown);
+        if (grown == NULL) return report_no_memory(state->command, "the results");
+        state->kept = grown;
+        state->room = room;
     }
-    return text_file_finish(command, &file, run->state, exit_ok);
+    state->kept[state->count++] = *kept;
+    return exit_ok;
+}
+
+int eval_state_keep(EvalState* state, const KeptResult* kept) {
+    TextFile file;
+    int code = add(state, kept);
+    if (code != exit_ok || state->path == NULL) return code;
+    code = text_file_begin(state->command, &file);
+    if (code != exit_ok) return code;
+    fputs(first_line, file.out);
+    for (size_t i = 0; i < state->count; ++i) {
+        const KeptResult* k = &state->kept[i];
+        fprintf(file.out, "%016" PRIx64 " %zu %.17g %.17g %.6f\n", k->key, k->index,
+                k->result.value, k->result.tokens, k->result.seconds);
+    }
+    return text_file_finish(state->command, &file, state->path, exit_ok);
 }
 
 /* One result; 0 when the line is not one. */
-static int take_line(EvalRun* run, const char* line) {
-    size_t variant = 0;
-    size_t index = 0;
-    CaseResult result = {1, 0, 0, 0};
-    if (sscanf(line, "%zu %zu %lf %lf %lf", &variant, &index, &result.value, &result.tokens,
-               &result.seconds) != 5) {
+static int parse_line(const char* line, KeptResult* kept) {
+    CaseResult* r = &kept->result;
+    memset(kept, 0, sizeof *kept);
+    if (sscanf(line, "%16" SCNx64 " %zu %lf %lf %lf", &kept->key, &kept->index, &r->value,
+               &r->tokens, &r->seconds) != 5) {
         return 0;
     }
-    const int sound =
-        isfinite(result.value) && result.tokens >= 0 && result.tokens < 1e12 && result.seconds >= 0;
-    if (variant >= run->variant_count || index >= run->task->cases || !sound) return 0;
-    eval_results(run, variant)[index] = result;
+    r->done = 1;
+    return isfinite(r->value) && r->tokens >= 0 && r->tokens < 1e12 && r->seconds >= 0;
+}
+
+static int parse(EvalState* state, char* data, size_t size) {
+    const size_t head = strlen(first_line);
+    if (size < head || memcmp(data, first_line, head) != 0) {
+        return report_failure(state->command, "%s holds no results; name another --state",
+                              state->path);
+    }
+    for (char* line = data + head; line < data + size;) {
+        KeptResult kept;
+        char* end = memchr(line, '\n', (size_t)(data + size - line));
+        if (end != NULL) *end = '\0';
+        if (end == NULL || !parse_line(line, &kept)) {
+            return report_failure(state->command, "%s is damaged; remove it", state->path);
+        }
+        const int code = add(state, &kept);
+        if (code != exit_ok) return code;
+        line = end + 1;
+    }
+    return exit_ok;
+}
+
+int eval_state_open(const char* command, const char* path, EvalState* state) {
+    *state = (EvalState){command, path, NULL, 0, 0};
+    if (path == NULL || (access(path, F_OK) != 0 && errno == ENOENT)) return exit_ok;
+    char* data = NULL;
+    size_t size = 0;
+    int code = file_read(command, path, &data, &size);
+    if (code == exit_ok) code = parse(state, data, size);
+    free(data);
+    return code;
+}
+
+void eval_state_close(EvalState* state) {
+    free(state->kept);
+    state->kept = NULL;
+    state->count = state->room = 0;
+}
+
+static int is_of(const KeptResult* kept, const EvalRun* run, size_t variant) {
+    return kept->key == run->keys[variant] && kept->index < run->task->cases;
+}
+
+int eval_state_is_of(const EvalState* state, const EvalRun* run) {
+    for (size_t i = 0; i < state->count; ++i) {
+        size_t v = 0;
+        while (v < run->variant_count && !is_of(&state->kept[i], run, v)) ++v;
+        if (v == run->variant_count) return 0;
+    }
     return 1;
 }
 
-int eval_state_open(EvalRun* run, uint64_t fingerprint) {
-    if (run->state == NULL) return exit_ok;
-    const char* command = run->task->command;
-    run->state_key = key_of(run, fingerprint);
-    if (access(run->state, F_OK) != 0 && errno == ENOENT) return exit_ok;
-    char* data = NULL;
-    size_t size = 0;
-    int code = file_read(command, run->state, &data, &size);
-    if (code != exit_ok) return code;
-    char wanted[64];
-    snprintf(wanted, sizeof wanted, "%s %016" PRIx64 "\n", first_line, run->state_key);
-    const size_t head = strlen(wanted);
-    if (size < head || memcmp(data, wanted, head) != 0) {
-        code = report_failure(command,
-                              "%s is the state of another evaluation; remove it or name another "
-                              "--state",
-                              run->state);
+void eval_state_take(const EvalState* state, EvalRun* run, size_t variant) {
+    for (size_t i = 0; i < state->count; ++i) {
+        const KeptResult* kept = &state->kept[i];
+        if (is_of(kept, run, variant)) eval_results(run, variant)[kept->index] = kept->result;
     }
-    for (char* line = data + head; code == exit_ok && line < data + size;) {
-        char* end = memchr(line, '\n', (size_t)(data + size - line));
-        if (end != NULL) *end = '\0';
-        if (end == NULL || !take_line(run, line)) {
-            code = report_failure(command, "%s is damaged; remove it", run->state);
-        }
-        line = end == NULL ? line : end + 1;
-    }
-    free(data);
-    return code;
 }

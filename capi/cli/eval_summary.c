@@ -26,8 +26,7 @@ static int compare_doubles(const void* left, const void* right) {
     return (a > b) - (a < b);
 }
 
-/* The middle 95 % of the means of samples drawn from the values with replacement. */
-static void bootstrap_interval(const double* values, size_t count, double* low, double* high) {
+void bootstrap_interval(const double* values, size_t count, double* low, double* high) {
     double means[resamples];
     Random random = {95};
     for (size_t i = 0; i < resamples; ++i) {

@@ -39,6 +39,8 @@ struct EvalTask {
     size_t parts;         /* 1 or more */
     double part_values[list_capacity];
     size_t cases;
+    uint64_t
+        answers; /* hash of what an answer's worth depends on and a case does not show; 0: nothing */
     void* own;
     /* Case number `index`; the exit code. */
     int (*make)(const EvalTask* task, size_t index, EvalCase* made);
