@@ -12,10 +12,12 @@ __device__ inline std::uint32_t shared_address(const void* pointer) {
 }
 
 // 16 bytes; zeros where `present` is false. Both ends on 16-byte borders.
-__device__ inline void copy_async(void* to, const void* from, bool present) {
+__device__ inline void copy_async(std::uint32_t to, const void* from, bool present) {
     const int bytes = present ? 16 : 0;
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)),
-                 "l"(from), "r"(bytes));
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes));
+}
+__device__ inline void copy_async(void* to, const void* from, bool present) {
+    copy_async(shared_address(to), from, present);
 }
 __device__ inline void end_copy_group() { asm volatile("cp.async.commit_group;"); }
 // Until at most `Left` groups of this thread are under way.

@@ -12,6 +12,7 @@
 #include "cuda_buffer.hpp"
 #include "cuda_check.hpp"
 #include "graph_cache.hpp"
+#include "head_scan.hpp"
 #include "kernels.hpp"
 #include "mamba1_rows.hpp"
 #include "mamba1_step.hpp"
@@ -255,6 +256,8 @@ private:
     [[nodiscard]] bool step_rows(const backend::Mamba1Layer& layer, const View& residual,
                                  States conv_states, States ssm_states);
 
+    template <typename T>
+    void scan_heads(const ScanArgs<T, float>& args, Rows<float> state);
     template <typename T, typename D>
     [[nodiscard]] ScanArgs<T, D> scan_args(const ScanInputs& in, const View& y);
     // step(args, table) for up to max_states rows at a time, each with a state of its own.
@@ -271,7 +274,7 @@ private:
     Scratch<bf16> half_inputs_{queue_};
     Scratch<float> transfer_{queue_};
     Scratch<bf16> dequantised_{queue_};
-    Scratch<bf16> chunk_scores_{queue_};
+    Scratch<float> segment_states_{queue_};
     PinnedMemory pinned_{pinned_bytes};
     Matmul matmul_{queue_};
     TokenQueue tokens_{queue_};
@@ -519,6 +522,18 @@ void CudaStream::selective_scan(const ScanInputs& in, View z, States states, Vie
     });
 }
 
+template <typename T>
+void CudaStream::scan_heads(const ScanArgs<T, float>& args, Rows<float> state) {
+    if constexpr (sizeof(T) == sizeof(bf16)) {
+        if (fits_head_scan_parts(args)) {
+            const HeadScanPlan plan = plan_head_scan(args, queue_->device().multiprocessors());
+            float* scratch = plan.segments > 1 ? segment_states_.get(plan.scratch) : nullptr;
+            return head_scan_parts(args, state, plan, scratch, s());
+        }
+    }
+    cuda::head_scan(args, state, s());
+}
+
 void CudaStream::head_scan(const ScanInputs& in, const Mamba2Shape& shape, States states, View y) {
     const DeviceGuard guard = current();
     if (y.rows == 0) return;
@@ -529,8 +544,7 @@ void CudaStream::head_scan(const ScanInputs& in, const Mamba2Shape& shape, State
         args.head_dim = shape.head_dim;
         args.n_groups = shape.n_groups;
         if (states.size() == 1 && (y.rows != 1 || in.rows != nullptr)) {
-            bf16* scores = chunk_scores_.get(head_scan_scratch(args.tokens, args.n_groups));
-            return cuda::head_scan(args, f32(states.front()), scores, s());
+            return scan_heads(args, f32(states.front()));
         }
         for_batches(args, states, [&](const ScanArgs<T, float>& part, const StateTable& table) {
             head_scan_step(part, table, s());

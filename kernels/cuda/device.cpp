@@ -47,6 +47,7 @@ Device::Device(int number, std::int64_t memory_limit) : number_(number) {
              properties.major, ".", properties.minor, "; 8.0 or newer is needed");
     }
     name_ = join("cuda:", number, " (", properties.name, ")");
+    multiprocessors_ = properties.multiProcessorCount;
     cudaMemPoolProps pool{};
     pool.allocType = cudaMemAllocationTypePinned;
     pool.location.type = cudaMemLocationTypeDevice;

@@ -37,11 +37,13 @@ public:
 
     [[nodiscard]] int number() const { return number_; }
     [[nodiscard]] cudaMemPool_t pool() const { return pool_; }
+    [[nodiscard]] int multiprocessors() const { return multiprocessors_; }
     // "cuda:0 (NVIDIA H200)"
     [[nodiscard]] const std::string& name() const { return name_; }
 
 private:
     int number_;
+    int multiprocessors_ = 0;
     cudaMemPool_t pool_ = nullptr;
     std::string name_;
 };

@@ -113,11 +113,8 @@ template <typename T>
 void selective_scan(const ScanArgs<T, T>& args, Rows<float> state, cudaStream_t s);
 template <typename T>
 void selective_scan_step(const ScanArgs<T, T>& args, const StateTable& states, cudaStream_t s);
-// `scores` holds scratch of head_scan_scratch() elements for C·Bᵀ of every chunk.
-[[nodiscard]] std::int64_t head_scan_scratch(std::int64_t tokens, std::int64_t n_groups);
 template <typename T>
-void head_scan(const ScanArgs<T, float>& args, Rows<float> state, __nv_bfloat16* scores,
-               cudaStream_t s);
+void head_scan(const ScanArgs<T, float>& args, Rows<float> state, cudaStream_t s);
 template <typename T>
 void head_scan_step(const ScanArgs<T, float>& args, const StateTable& states, cudaStream_t s);
 

@@ -192,7 +192,7 @@ __device__ Four recur(Four (&h)[d_state], const ScanShared<B>& shared, int row, 
 }
 
 template <typename B>
-__global__ __launch_bounds__(B::threads, 512 / B::threads) void scan_step_rows(ScanRowsArgs args,
+__global__ __launch_bounds__(B::threads, 640 / B::threads) void scan_step_rows(ScanRowsArgs args,
                                                                                StateTable states,
                                                                                std::int64_t rows) {
     extern __shared__ __align__(16) unsigned char memory[];

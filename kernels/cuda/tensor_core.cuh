@@ -16,56 +16,31 @@ struct OperandA {  // [16 rows, 16 k]
 struct OperandPart {  // [16 k, 8 columns]
     std::uint32_t values[2];
 };
-struct OperandB {  // [16 k, 16 columns]
-    OperandPart first;
-    OperandPart second;
-};
 
 __device__ inline int operand_row() { return static_cast<int>(threadIdx.x) % warp_size / 4; }
 __device__ inline int operand_column() { return static_cast<int>(threadIdx.x) % 4 * 2; }
 
-// Four 8 x 8 matrices whose rows' addresses the lanes give; transposed on the way when asked.
+// Four 8 x 8 matrices whose rows' places in shared memory the lanes give; transposed on the way when
+// asked.
 template <bool Transposed>
-__device__ void load_matrices(const bf16* row, std::uint32_t (&out)[4]) {
+__device__ void load_matrices(std::uint32_t row, std::uint32_t (&out)[4]) {
     if constexpr (Transposed) {
         asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                      : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
-                     : "r"(shared_address(row)));
+                     : "r"(row));
     } else {
         asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                      : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
-                     : "r"(shared_address(row)));
+                     : "r"(row));
     }
 }
 
-// Rows of memory are rows of the operand.
+// [16 rows, 16 k] of a matrix in shared memory whose rows are the operand's.
 __device__ inline OperandA load_a(const bf16* corner, int stride) {
     const int lane = static_cast<int>(threadIdx.x) % warp_size;
     OperandA out;
-    load_matrices<false>(corner + lane % 16 * stride + lane / 16 * 8, out.values);
+    load_matrices<false>(shared_address(corner + lane % 16 * stride + lane / 16 * 8), out.values);
     return out;
-}
-// Rows of memory are k.
-__device__ inline OperandA load_a_transposed(const bf16* corner, int stride) {
-    const int lane = static_cast<int>(threadIdx.x) % warp_size;
-    OperandA out;
-    load_matrices<true>(corner + (lane % 8 + lane / 16 * 8) * stride + lane / 8 % 2 * 8,
-                        out.values);
-    return out;
-}
-// Rows of memory are k.
-__device__ inline OperandB load_b(const bf16* corner, int stride) {
-    const int lane = static_cast<int>(threadIdx.x) % warp_size;
-    std::uint32_t out[4];
-    load_matrices<true>(corner + lane % 16 * stride + lane / 16 * 8, out);
-    return {{out[0], out[1]}, {out[2], out[3]}};
-}
-// Rows of memory are columns of the operand.
-__device__ inline OperandB load_b_transposed(const bf16* corner, int stride) {
-    const int lane = static_cast<int>(threadIdx.x) % warp_size;
-    std::uint32_t out[4];
-    load_matrices<false>(corner + (lane % 8 + lane / 16 * 8) * stride + lane / 8 % 2 * 8, out);
-    return {{out[0], out[1]}, {out[2], out[3]}};
 }
 
 __device__ inline void multiply_add(float (&sum)[4], const OperandA& a, const OperandPart& b) {

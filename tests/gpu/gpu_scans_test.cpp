@@ -13,6 +13,7 @@ namespace {
 constexpr backend::Mamba2Shape mamba2_27b{80, 64, 1, 128};
 constexpr backend::Mamba2Shape mamba2_130m{24, 64, 1, 128};
 constexpr backend::Mamba2Shape eight_groups{80, 64, 8, 128};
+constexpr backend::Mamba2Shape narrow_groups{6, 48, 2, 64};  // no multiple of a block's columns
 
 // Δ and A as trained models have them, so that a state remembers thousands of tokens where the
 // random cases forget after a few: Δ log-uniform in [1e-3, 0.1], A = -1 .. -16.
@@ -71,7 +72,8 @@ protected:
     [[nodiscard]] std::vector<Scan> model_scans(std::int64_t tokens) {
         std::vector<Scan> scans{mamba1_scan(random_, tokens, 5120, 16),
                                 mamba2_scan(random_, tokens, mamba2_27b),
-                                mamba2_scan(random_, tokens, eight_groups)};
+                                mamba2_scan(random_, tokens, eight_groups),
+                                mamba2_scan(random_, tokens, narrow_groups)};
         for (Scan& scan : scans) remember(scan, random_);
         return scans;
     }
@@ -92,7 +94,7 @@ TEST_P(DeviceScans, SelectiveScanOfAModelsWidthMatchesTheCpu) {
 }
 
 TEST_P(DeviceScans, HeadScanOfAModelsWidthMatchesTheCpu) {
-    for (const backend::Mamba2Shape& shape : {mamba2_130m, mamba2_27b, eight_groups}) {
+    for (const backend::Mamba2Shape& shape : {mamba2_130m, mamba2_27b, eight_groups, narrow_groups}) {
         SCOPED_TRACE(join(shape.n_heads, " heads, ", shape.n_groups, " groups"));
         for (const std::int64_t tokens : {1, 3, 64, 65, 127, 128, 129, 257, 1000}) {
             expect_all_kinds(mamba2_scan(random_, tokens, shape));

@@ -1,0 +1,22 @@
+// The tensor-core form of Mamba-2's scan, as head_scan.cu calls it for prompts that fit it.
+#pragma once
+
+#include "kernels.hpp"
+
+namespace sipo::cuda {
+
+// How a prompt is cut, and the floats of scratch memory that takes.
+struct HeadScanPlan {
+    std::int64_t segments = 1;
+    std::int64_t segment_tokens = 0;
+    std::int64_t scratch = 0;
+};
+
+// Whether it takes these shapes and addresses.
+[[nodiscard]] bool fits_head_scan_parts(const ScanArgs<__nv_bfloat16, float>& args);
+[[nodiscard]] HeadScanPlan plan_head_scan(const ScanArgs<__nv_bfloat16, float>& args,
+                                          int multiprocessors);
+void head_scan_parts(const ScanArgs<__nv_bfloat16, float>& args, Rows<float> state,
+                     const HeadScanPlan& plan, float* scratch, cudaStream_t s);
+
+}  // namespace sipo::cuda
