@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/dtype.hpp"
+#include "base/ranking.hpp"
 
 namespace sipo::backend {
 
@@ -204,6 +205,13 @@ public:
     // against every number. -1 when the largest is not finite, or there is none. Waits for the
     // result as download() does, once for all rows. logits [tokens, vocab_size]
     virtual void likeliest(View logits, std::span<std::int32_t> tokens) = 0;
+    // What rank_tokens() gives of a row of logits [1, vocab_size], for backends on which that is less
+    // than fetching them. `best` may be shorter than `count`. False: nothing is done.
+    [[nodiscard]] virtual bool rank(View logits, std::int64_t count, double temperature,
+                                    Ranking& ranking) {
+        (void)logits, (void)count, (void)temperature, (void)ranking;
+        return false;
+    }
     // A whole layer, the operations from rms_norm to multiply_add, for rows that are the next tokens
     // of as many sequences: for backends on which a launch costs as much as a step's work. False:
     // nothing is done, and the operations have to be called one by one.
@@ -219,7 +227,7 @@ public:
     virtual void wait_for(Stream& other) { (void)other; }
     // Runs `operations`. With the same states, rows and buffers as an earlier call they are the
     // same operations, which a device may then repeat without asking again: nothing in them may
-    // depend on the host (no upload, download, embed, select_top or likeliest).
+    // depend on the host (no upload, download, embed, select_top, likeliest or rank).
     virtual void repeat(States states, View rows, const std::function<void()>& operations) {
         (void)states, (void)rows;
         operations();

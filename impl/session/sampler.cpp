@@ -31,8 +31,7 @@ std::int32_t Sampler::sample(const LogitsView& logits) {
     const LogitsView wanted = adjusted(logits);
     std::int32_t token = wanted.likeliest();
     if (options_.temperature > 0.0) {
-        rank_candidates(wanted.values());
-        token = draw();
+        token = draw(wanted);
     }
     remember(token);
     return token;
@@ -76,30 +75,34 @@ void Sampler::penalise_repetition() {
     }
 }
 
-void Sampler::rank_candidates(std::span<const float> logits) {
-    candidates_.clear();
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-        if (std::isnan(logits[i])) continue;
-        candidates_.push_back({logits[i], static_cast<std::int32_t>(i)});
-    }
-    const auto likelier = [](const Candidate& a, const Candidate& b) {
-        return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
-    };
-    const auto all = static_cast<std::int64_t>(candidates_.size());
-    const std::int64_t k = options_.top_k > 0 ? std::min(options_.top_k, all) : all;
-    std::partial_sort(candidates_.begin(), candidates_.begin() + k, candidates_.end(), likelier);
-    candidates_.resize(static_cast<std::size_t>(k));
+// A draw seldom needs more than a few of the likeliest, and to find those takes far less than to
+// sort a vocabulary, or to fetch one from a device.
+std::int32_t Sampler::draw(const LogitsView& logits) {
+    constexpr std::int64_t few = 256;
+    const std::int64_t all =
+        options_.top_k > 0 ? options_.top_k : std::numeric_limits<std::int64_t>::max();
+    const double uniform = random_.uniform();
+    const auto token = draw_from(logits.rank(std::min(few, all), options_.temperature), uniform);
+    if (token) return *token;
+    return draw_from(rank_tokens(logits.values(), all, options_.temperature), uniform).value();
 }
 
-std::int32_t Sampler::draw() {
-    const auto top = static_cast<double>(candidates_.front().logit);
+// None when the token lies beyond the ranking's best.
+std::optional<std::int32_t> Sampler::draw_from(const Ranking& ranking, double uniform) {
+    const std::vector<RankedToken>& best = ranking.best;
+    const auto size = static_cast<std::int64_t>(best.size());
+    const bool limited = options_.top_k > 0 && options_.top_k < ranking.numbers;
+    const bool whole = size == (limited ? options_.top_k : ranking.numbers);
+    if (limited && !whole) return std::nullopt;
     weights_.clear();
-    double total = 0.0;
-    for (const Candidate& candidate : candidates_) {
+    double listed = 0.0;
+    for (const RankedToken& token : best) {
         weights_.push_back(
-            std::exp((static_cast<double>(candidate.logit) - top) / options_.temperature));
-        total += weights_.back();
+            std::exp((static_cast<double>(token.logit) - static_cast<double>(best.front().logit)) /
+                     options_.temperature));
+        listed += weights_.back();
     }
+    const double total = whole ? listed : ranking.weight;
     // The likeliest has weight 1, so min_p compares with it directly; it is always kept.
     double kept = 0.0;
     std::size_t count = 0;
@@ -107,12 +110,15 @@ std::int32_t Sampler::draw() {
            (count == 0 || (kept < options_.top_p * total && weights_[count] >= options_.min_p))) {
         kept += weights_[count++];
     }
-    double left = random_.uniform() * kept;
-    for (std::size_t i = 0; i + 1 < count; ++i) {
+    const bool cut = whole || count < weights_.size();
+    if (!cut && (options_.top_p < 1.0 || options_.min_p > 0.0)) return std::nullopt;
+    double left = uniform * (cut ? kept : total);
+    for (std::size_t i = 0; i < count; ++i) {
         left -= weights_[i];
-        if (left < 0.0) return candidates_[i].token;
+        if (left < 0.0) return best[i].token;
     }
-    return candidates_[count - 1].token;
+    if (!cut) return std::nullopt;
+    return best[count - 1].token;
 }
 
 void Sampler::remember(std::int32_t token) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -60,23 +61,18 @@ public:
     [[nodiscard]] SamplerState state() const;
 
 private:
-    struct Candidate {
-        float logit;
-        std::int32_t token;
-    };
     // The logits with bias and penalty, in logits_ when they differ from those given.
     [[nodiscard]] LogitsView adjusted(const LogitsView& logits);
     void add_bias();
     void penalise_repetition();
-    void rank_candidates(std::span<const float> logits);
-    [[nodiscard]] std::int32_t draw();
+    [[nodiscard]] std::int32_t draw(const LogitsView& logits);
+    [[nodiscard]] std::optional<std::int32_t> draw_from(const Ranking& ranking, double uniform);
     void remember(std::int32_t token);
 
     SamplingOptions options_;
     SplitMix64 random_;
     std::deque<std::int32_t> recent_;
     std::vector<float> logits_;
-    std::vector<Candidate> candidates_;  // likeliest first
     std::vector<double> weights_;
 };
 

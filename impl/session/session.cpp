@@ -341,7 +341,18 @@ std::span<const float> Session::logits() const {
 
 LogitsView Session::logits_view() const {
     check_logits();
-    return {now_.logits.likeliest(), [this] { return logits(); }};
+    return {now_.logits.likeliest(), [this] { return logits(); },
+            [this](std::int64_t count, double temperature) { return rank(count, temperature); }};
+}
+
+Ranking Session::rank(std::int64_t count, double temperature) const {
+    Ranking ranking;
+    if (!now_.logits.is_fetched()) {
+        const Turn turn(machinery_->turns);
+        if (machinery_->stream->rank(now_.logits.row(), count, temperature, ranking))
+            return ranking;
+    }
+    return rank_tokens(logits(), count, temperature);
 }
 
 std::int64_t Session::kept_count() const {

@@ -105,7 +105,7 @@ public:
     // Code::invalid_state before the first token. The values [vocab_size] are fetched when they are
     // asked for the first time, in a turn of the machinery.
     [[nodiscard]] std::span<const float> logits() const;
-    [[nodiscard]] LogitsView logits_view() const;
+    [[nodiscard]] LogitsView logits_view() const;  // ranks where the logits are
     [[nodiscard]] std::int64_t position() const { return now_.position; }
     [[nodiscard]] std::uint64_t token_hash() const { return now_.token_hash; }
     [[nodiscard]] std::int64_t kept_count() const;
@@ -130,6 +130,7 @@ private:
     void run_generation(Generation& generation, const TokenFn& on_token);
     void check_usable() const;
     void check_logits() const;
+    [[nodiscard]] Ranking rank(std::int64_t count, double temperature) const;
     void check_prompt(std::span<const std::int32_t> ids) const;
     void check_limit(std::int64_t prompt_tokens, std::int64_t more_states) const;
     void check_last(std::int64_t last, const context::Plan& plan, std::string_view what) const;

@@ -158,6 +158,7 @@ public:
     }
 
     void likeliest(View logits, std::span<std::int32_t> tokens) override;
+    bool rank(View logits, std::int64_t count, double temperature, Ranking& ranking) override;
 
     bool step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,
                      States ssm_states) override;
@@ -454,8 +455,8 @@ void CudaStream::scatter_rows(View from, States to) {
 void CudaStream::likeliest(View logits, std::span<std::int32_t> tokens) {
     const DeviceGuard guard = current();
     const Rows<float> in = f32(logits);
-    auto* keys = static_cast<LikeliestKey*>(pinned_.data());
-    constexpr std::int64_t row_bytes = likeliest_parts * sizeof(LikeliestKey);
+    auto* keys = static_cast<LogitKey*>(pinned_.data());
+    constexpr std::int64_t row_bytes = likeliest_parts * sizeof(LogitKey);
     const std::int64_t most = static_cast<std::int64_t>(pinned_.bytes()) / row_bytes;
     for (std::int64_t first = 0; first < logits.rows; first += most) {
         const std::int64_t count = std::min(most, logits.rows - first);
@@ -465,6 +466,16 @@ void CudaStream::likeliest(View logits, std::span<std::int32_t> tokens) {
             tokens[static_cast<std::size_t>(first + i)] = token_of(keys + i * likeliest_parts);
         }
     }
+}
+
+bool CudaStream::rank(View logits, std::int64_t count, double temperature, Ranking& ranking) {
+    if (count < 1 || count > max_ranked || logits.rows != 1) return false;
+    const DeviceGuard guard = current();
+    auto* row = static_cast<RankedRow*>(pinned_.data());
+    cuda::rank(f32(logits).data, logits.cols, static_cast<int>(count), temperature, row, s());
+    queue_->synchronize();
+    read_ranking(*row, ranking);
+    return !ranking.best.empty();
 }
 
 template <typename T, typename D>

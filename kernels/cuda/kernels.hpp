@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "base/ranking.hpp"
+
 namespace sipo::cuda {
 
 // Rows of a matrix in device memory: element (r, c) is data[r * stride + c].
@@ -150,15 +152,29 @@ void dequantize(const Weights& weights, __nv_bfloat16* out, std::int64_t out_str
 void embed(const Weights& table, const std::int32_t* ids, Rows<float> out, std::int64_t rows,
            cudaStream_t s);
 
+// A logit and its index: logit_key.cuh.
+using LogitKey = unsigned long long;
 // likeliest.cu: a key for each part of each row, [rows, likeliest_parts], rows up to 65,535. `keys`
 // may be pinned memory of the host.
-using LikeliestKey = unsigned long long;
 inline constexpr int likeliest_parts = 8;
-void likeliest(Rows<float> logits, std::int64_t rows, std::int64_t cols, LikeliestKey* keys,
+void likeliest(Rows<float> logits, std::int64_t rows, std::int64_t cols, LogitKey* keys,
                cudaStream_t s);
 // The index of the largest of the row with these keys [likeliest_parts], on the host; -1 when that
 // is not finite, or there is none.
-[[nodiscard]] std::int32_t token_of(const LikeliestKey* keys);
+[[nodiscard]] std::int32_t token_of(const LogitKey* keys);
+
+// rank.cu: what rank_tokens() gives of a row, with `count` up to max_ranked. `out` may be pinned memory
+// of the host. None is listed where too many come near the likeliest.
+inline constexpr std::int64_t max_ranked = 256;
+struct RankedRow {
+    double weight;
+    int numbers;
+    int listed;
+    LogitKey keys[max_ranked];
+};
+void rank(const float* row, std::int64_t cols, int count, double temperature, RankedRow* out,
+          cudaStream_t s);
+void read_ranking(const RankedRow& row, Ranking& ranking);  // on the host
 
 // loss.cu: out[t] = ln Σ exp(logits[t]) − logits[t][targets[t]].
 void negative_log_likelihood(Rows<float> logits, const std::int32_t* targets, std::int64_t rows,

@@ -391,6 +391,38 @@ TEST_P(DeviceOperations, FindTheLikeliestOfMoreRowsThanOneLaunchTakes) {
     }
 }
 
+TEST_P(DeviceOperations, RankTokensAsTheHostDoes) {
+    Machine machine(subject_.backend, 1);
+    int listed = 0;
+    for (const std::int64_t vocab : {1, 7, 255, 1024, 50'280, 65'537}) {
+        for (const double width : {1e-3, 1.0, 12.0, 60.0}) {
+            Values logits = random_(1, vocab, -width, width);
+            for (std::int64_t c = 0; c < vocab; c += 5) logits(0, c) = std::floor(logits(0, c));
+            if (vocab > 7) {
+                logits(0, 3) = std::numeric_limits<float>::quiet_NaN();
+                logits(0, 4) = -std::numeric_limits<float>::infinity();
+            }
+            for (const std::int64_t count : {1, 40, 256}) {
+                SCOPED_TRACE(join(count, " of ", vocab, ", logits within ", width));
+                Ranking found;
+                if (!machine->rank(machine.whole(logits), count, 0.8, found)) continue;
+                ++listed;
+                const Ranking expected = rank_tokens(logits.data, count, 0.8);
+                EXPECT_EQ(found.numbers, expected.numbers);
+                EXPECT_NEAR(found.weight / expected.weight, 1.0, 1e-12);
+                ASSERT_LE(found.best.size(), expected.best.size());
+                for (std::size_t i = 0; i < found.best.size(); ++i) {
+                    ASSERT_EQ(found.best[i].token, expected.best[i].token) << i;
+                    ASSERT_EQ(found.best[i].logit, expected.best[i].logit) << i;
+                }
+            }
+        }
+    }
+    EXPECT_GE(listed, 55);  // of 72: a flat row has no few likeliest
+    Ranking none;
+    EXPECT_FALSE(machine->rank(machine.whole(Values(1, 9)), 257, 1.0, none));
+}
+
 // The rows of a step go to the sequences' buffers within the record.
 TEST_P(DeviceOperations, RepeatedScattersWriteWhatIsThereNow) {
     constexpr std::int64_t rows = 5;

@@ -2,12 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <set>
 
 #include "base/error.hpp"
+#include "base/largest.hpp"
+#include "base/random.hpp"
+#include "base/ranking.hpp"
 
 namespace sipo {
 namespace {
@@ -127,6 +132,51 @@ TEST(Sampler, TopPCountsWithinTheTopK) {
     options.top_k = 2;     // .4 and .3 of .7
     options.top_p = 0.56;  // .4 / .7 = .571 reaches it
     EXPECT_EQ(drawn(options, four), Tokens{1});
+}
+
+// A draw looks at a few of the likeliest first; where it lies beyond them, all are sorted.
+TEST(Sampler, DrawsFromAFewAsFromAll) {
+    SplitMix64 random(5);
+    Logits logits(3000);
+    for (float& logit : logits) logit = static_cast<float>(12.0 * random.uniform());
+    for (std::size_t i = 0; i < logits.size(); i += 7) logits[i] = std::floor(logits[i]);
+    logits[1234] = not_a_number;
+    int beyond = 0;
+    const LogitsView all(
+        index_of_largest(logits), [&] { return std::span<const float>(logits); },
+        [&](std::int64_t, double temperature) {
+            return rank_tokens(logits, std::ssize(logits), temperature);
+        });
+    const LogitsView few(
+        index_of_largest(logits),
+        [&] {
+            ++beyond;
+            return std::span<const float>(logits);
+        },
+        [&](std::int64_t count, double temperature) {
+            return rank_tokens(logits, std::min<std::int64_t>(count, 20), temperature);
+        });
+    for (const double temperature : {0.2, 1.0, 6.0}) {
+        for (const std::int64_t top_k : {0, 1, 15, 20, 21, 500, 5000}) {
+            for (const double top_p : {1.0, 0.9, 0.2}) {
+                for (const double min_p : {0.0, 0.05}) {
+                    SamplingOptions options = random_options();
+                    options.temperature = temperature;
+                    options.top_k = top_k;
+                    options.top_p = top_p;
+                    options.min_p = min_p;
+                    Sampler from_all(options);
+                    Sampler from_few(options);
+                    for (int i = 0; i < 40; ++i) {
+                        ASSERT_EQ(from_few.sample(few), from_all.sample(all))
+                            << "temperature " << temperature << ", top_k " << top_k << ", top_p "
+                            << top_p << ", min_p " << min_p << ", draw " << i;
+                    }
+                }
+            }
+        }
+    }
+    EXPECT_GT(beyond, 0);
 }
 
 TEST(Sampler, RepetitionPenaltyDividesPositiveAndMultipliesNegativeLogits) {
