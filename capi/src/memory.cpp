@@ -41,6 +41,11 @@ sipo_status sipo_model_options_set_memory_limit(sipo_model_options* options, int
     return guarded([&] { require(options, "options").options.memory_limit = limit_of(bytes); });
 }
 
+sipo_status sipo_model_options_set_device_memory_limit(sipo_model_options* options, int64_t bytes) {
+    return guarded(
+        [&] { require(options, "options").options.device_memory_limit = limit_of(bytes); });
+}
+
 sipo_status sipo_session_options_set_memory_limit(sipo_session_options* options, int64_t bytes) {
     return guarded([&] { require(options, "options").options.memory_limit = limit_of(bytes); });
 }

@@ -15,13 +15,13 @@
 namespace sipo::backend {
 
 // Counted up with every change of backend.hpp or of this file.
-inline constexpr std::uint32_t plugin_api_version = 1;
+inline constexpr std::uint32_t plugin_api_version = 2;
 
 struct PluginTable {
     std::uint32_t api_version;
     const char* library_version;  // "0.1.0"
-    // Throws as make_backend() does. `device` counts from 0.
-    BackendPtr (*make)(int device);
+    // Throws as make_backend() does. `device` counts from 0; `memory_limit` as there.
+    BackendPtr (*make)(int device, std::int64_t memory_limit);
 };
 
 // The plugin of that name. Throws Code::not_found where the file is not there, Code::backend_error

@@ -11,13 +11,15 @@
 namespace sipo::backend {
 namespace {
 
-BackendPtr make_cuda(int device) { return load_plugin("cuda").make(device); }
-BackendPtr make_cpu(int) { return cpu::make_cpu_backend(); }
+BackendPtr make_cuda(int device, std::int64_t memory_limit) {
+    return load_plugin("cuda").make(device, memory_limit);
+}
+BackendPtr make_cpu(int, std::int64_t) { return cpu::make_cpu_backend(); }
 
 struct Entry {
     std::string_view name;
     bool has_devices;
-    BackendPtr (*make)(int device);
+    BackendPtr (*make)(int device, std::int64_t memory_limit);
 };
 
 // In the order of preference of "auto"; the last one works everywhere.
@@ -57,24 +59,25 @@ Choice find(std::string_view name) {
 }
 
 // A backend that is not installed is nothing to talk about.
-BackendPtr make_best(const std::function<void(const std::string&)>& note) {
+BackendPtr make_best(const std::function<void(const std::string&)>& note,
+                     std::int64_t memory_limit) {
     for (std::size_t i = 0; i + 1 < entries.size(); ++i) {
         try {
-            return entries[i].make(0);
+            return entries[i].make(0, memory_limit);
         } catch (const Error& error) {
             if (note && error.code() != Code::not_found) note(error.what());
         }
     }
-    return entries.back().make(0);
+    return entries.back().make(0, memory_limit);
 }
 
 }  // namespace
 
-BackendPtr make_backend(std::string_view name,
-                        const std::function<void(const std::string&)>& note) {
-    if (name == "auto") return make_best(note);
+BackendPtr make_backend(std::string_view name, const std::function<void(const std::string&)>& note,
+                        std::int64_t memory_limit) {
+    if (name == "auto") return make_best(note, memory_limit);
     const Choice choice = find(name);
-    return choice.entry->make(choice.device);
+    return choice.entry->make(choice.device, memory_limit);
 }
 
 void check_backend_name(std::string_view name) {

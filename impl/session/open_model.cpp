@@ -29,10 +29,12 @@ OpenModel::OpenModel(const Container& container, const OpenOptions& options)
 OpenModel::OpenModel(const Container& container, const OpenOptions& options,
                      std::future<Tokenizer> tokenizer)
     : model_(container,
-             backend::make_backend(options.backend,
-                                   [&](const std::string& why) {
-                                       if (options.log) options.log(2, why);
-                                   }),
+             backend::make_backend(
+                 options.backend,
+                 [&](const std::string& why) {
+                     if (options.log) options.log(2, why);
+                 },
+                 options.device_memory_limit),
              resolve_threads(options.threads), options.progress),
       tokenizer_(tokenizer.get()),
       provenance_(container.provenance()),

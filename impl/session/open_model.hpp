@@ -42,7 +42,8 @@ struct OpenOptions {
     int threads = 0;  // that load; 0: all there are
     ProgressFn progress;
     LogFn log;
-    std::int64_t memory_limit = 0;  // bytes; 0: none
+    std::int64_t memory_limit = 0;         // bytes; 0: none
+    std::int64_t device_memory_limit = 0;  // bytes; 0: none
 };
 
 class OpenModel {

@@ -57,7 +57,7 @@ private:
     std::shared_ptr<Device> device_;
 };
 
-backend::BackendPtr make(int number) {
+backend::BackendPtr make(int number, std::int64_t memory_limit) {
     const int devices = device_count();
     if (devices == 0) {
         fail(Code::backend_error, "there is no CUDA device here; take the backend 'cpu'");
@@ -66,7 +66,7 @@ backend::BackendPtr make(int number) {
         fail(Code::not_found, "there is no device cuda:", number, "; this machine has ", devices,
              ", numbered from 0");
     }
-    return std::make_shared<CudaBackend>(std::make_shared<Device>(number, 0));
+    return std::make_shared<CudaBackend>(std::make_shared<Device>(number, memory_limit));
 }
 
 }  // namespace

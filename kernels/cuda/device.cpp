@@ -38,7 +38,8 @@ DeviceGuard::~DeviceGuard() {
     if (before_ != device_) (void)cudaSetDevice(before_);
 }
 
-Device::Device(int number, std::int64_t memory_limit) : number_(number) {
+Device::Device(int number, std::int64_t memory_limit)
+    : number_(number), memory_limit_(memory_limit) {
     const DeviceGuard guard(number);
     cudaDeviceProp properties{};
     check(cudaGetDeviceProperties(&properties, number), "the device's properties");
@@ -52,7 +53,6 @@ Device::Device(int number, std::int64_t memory_limit) : number_(number) {
     pool.allocType = cudaMemAllocationTypePinned;
     pool.location.type = cudaMemLocationTypeDevice;
     pool.location.id = number;
-    pool.maxSize = static_cast<std::size_t>(memory_limit);
     check(cudaMemPoolCreate(&pool_, &pool), "a memory pool");
     // What a session gives back the next one takes: nothing returns to the driver before the end.
     std::uint64_t keep = UINT64_MAX;
@@ -61,6 +61,15 @@ Device::Device(int number, std::int64_t memory_limit) : number_(number) {
 
 Device::~Device() {
     if (pool_ != nullptr) (void)cudaMemPoolDestroy(pool_);
+}
+
+void Device::lend(std::int64_t bytes) {
+    const std::int64_t lent = lent_ += bytes;
+    if (memory_limit_ == 0 || lent <= memory_limit_) return;
+    lent_ -= bytes;
+    fail(Code::out_of_memory, name_, " may lend ", memory_limit_, " bytes and has lent ",
+         lent - bytes, "; ", bytes,
+         " more were asked for: raise the limit of the device's memory or close sessions");
 }
 
 QueueOwner::QueueOwner(std::shared_ptr<Device> device) : device_(std::move(device)) {
@@ -80,11 +89,14 @@ void QueueOwner::synchronize() const {
 DeviceMemory::DeviceMemory(Queue queue, std::int64_t bytes)
     : queue_(std::move(queue)), bytes_(bytes) {
     if (bytes == 0) return;
-    const cudaError_t error = cudaMallocFromPoolAsync(
-        &data_, static_cast<std::size_t>(bytes), queue_->device().pool(), queue_->memory_stream());
+    Device& device = queue_->device();
+    device.lend(bytes);
+    const cudaError_t error = cudaMallocFromPoolAsync(&data_, static_cast<std::size_t>(bytes),
+                                                      device.pool(), queue_->memory_stream());
+    if (error != cudaSuccess) device.take_back(bytes);
     if (error == cudaErrorMemoryAllocation) {
         (void)cudaGetLastError();
-        fail(Code::out_of_memory, queue_->device().name(), " has no ", bytes,
+        fail(Code::out_of_memory, device.name(), " has no ", bytes,
              " bytes of memory left; close sessions, take a smaller model or the backend 'cpu'");
     }
     check(error, "taking memory");
@@ -94,6 +106,7 @@ DeviceMemory::~DeviceMemory() {
     if (data_ == nullptr) return;
     queue_->count_release();
     (void)cudaFreeAsync(data_, queue_->memory_stream());
+    queue_->device().take_back(bytes_);
 }
 
 DeviceMemory::DeviceMemory(DeviceMemory&& other) noexcept { *this = std::move(other); }

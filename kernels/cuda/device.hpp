@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -37,12 +38,17 @@ public:
 
     [[nodiscard]] int number() const { return number_; }
     [[nodiscard]] cudaMemPool_t pool() const { return pool_; }
+    // Bytes of the pool that are in use. Throws Code::out_of_memory above the limit.
+    void lend(std::int64_t bytes);
+    void take_back(std::int64_t bytes) { lent_ -= bytes; }
     [[nodiscard]] int multiprocessors() const { return multiprocessors_; }
     // "cuda:0 (NVIDIA H200)"
     [[nodiscard]] const std::string& name() const { return name_; }
 
 private:
     int number_;
+    std::int64_t memory_limit_;
+    std::atomic<std::int64_t> lent_{0};
     int multiprocessors_ = 0;
     cudaMemPool_t pool_ = nullptr;
     std::string name_;

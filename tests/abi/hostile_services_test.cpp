@@ -91,6 +91,8 @@ TEST_F(HostileServices, NullIsRefusedByMemoryAndWorkers) {
     EXPECT_EQ(bytes, -7);
     REFUSED(sipo_model_options_set_memory_limit(nullptr, 1), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_model_options_set_memory_limit(model_options.get(), -1), SIPO_OUT_OF_RANGE);
+    REFUSED(sipo_model_options_set_device_memory_limit(nullptr, 1), SIPO_INVALID_ARGUMENT);
+    REFUSED(sipo_model_options_set_device_memory_limit(model_options.get(), -1), SIPO_OUT_OF_RANGE);
     REFUSED(sipo_session_options_set_memory_limit(nullptr, 1), SIPO_INVALID_ARGUMENT);
     REFUSED(sipo_session_options_set_memory_limit(options.get(), -1), SIPO_OUT_OF_RANGE);
     REFUSED(sipo_session_options_set_workers(nullptr, nullptr), SIPO_INVALID_ARGUMENT);

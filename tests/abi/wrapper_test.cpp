@@ -321,9 +321,12 @@ TEST_F(Wrapper, SavesCopiesAndTakesBack) {
     EXPECT_EQ(session.logits(), logits);
     EXPECT_EQ(status_of([&] { session.load(model_path); }), SIPO_CORRUPT_FILE);
     EXPECT_GE(sipo::model_memory(model_path), model.weight_bytes());
-    EXPECT_EQ(
-        status_of([] { sipo::Model::open(model_path, sipo::ModelOptions().memory_limit(1)); }),
-        SIPO_OUT_OF_MEMORY);
+    EXPECT_EQ(status_of([] {
+                  sipo::Model::open(
+                      model_path,
+                      sipo::ModelOptions().device_memory_limit(1LL << 40).memory_limit(1));
+              }),
+              SIPO_OUT_OF_MEMORY);
     EXPECT_EQ(status_of([&] { sipo::Session(options.memory_limit(1)); }), SIPO_OUT_OF_MEMORY);
 }
 

@@ -1,7 +1,10 @@
 // Whole models on the device against the golden numbers and against the CPU.
+#include <fstream>
+#include <iterator>
 #include <span>
 
 #include "device_model.hpp"
+#include "import/presets.hpp"
 
 namespace sipo::parity {
 namespace {
@@ -135,6 +138,57 @@ TEST_P(DeviceGolden, DecodingTogetherGivesWhatEachGivesAlone) {
         alone.prefill(std::span(prompt).first(1 + i % 7));
         for (std::size_t step = 0; step < steps; ++step) alone.decode(prompt[(i + step) % 50]);
         EXPECT_LE(relative_l2(together[i]->logits(), alone.logits()), f32_tolerance) << i;
+    }
+}
+
+// Small random checkpoints of every architecture against the logits of transformers.
+class DeviceArchitectures : public testing::TestWithParam<std::string> {
+protected:
+    void SetUp() override {
+        if (device_backend() == nullptr) GTEST_SKIP() << "this machine has no " << device_name();
+    }
+    [[nodiscard]] std::filesystem::path folder() const {
+        return std::filesystem::path(SIPO_TESTS_DIR) / "data" / "checkpoints" / GetParam();
+    }
+    [[nodiscard]] std::shared_ptr<const OpenModel> open(DType weights) const {
+        const TemporaryFile tokenizer("tokenizer.json");
+        const TemporaryFile file("architecture.sipo");
+        std::ofstream(tokenizer.path()) << byte_tokenizer();
+        import_checkpoint(folder(), file.path(),
+                          {.weights = weights, .tokenizer = tokenizer.path()});
+        OpenOptions on_device;
+        on_device.backend = device_name();
+        return std::make_shared<OpenModel>(file.path(), on_device);
+    }
+};
+
+INSTANTIATE_TEST_SUITE_P(Of, DeviceArchitectures,
+                         testing::Values("mamba1", "mamba2", "mamba2-groups", "falcon-mamba"),
+                         [](const auto& info) {
+                             std::string name = info.param;
+                             std::erase(name, '-');
+                             return name;
+                         });
+
+TEST_P(DeviceArchitectures, AgreeWithTransformersInPrefillAndStepByStep) {
+    const auto ids = read_array<std::int32_t>(folder() / "ids.bin");
+    const auto expected = read_array<float>(folder() / "logits.bin");
+    for (const DType weights : {DType::f32, DType::bf16}) {
+        SCOPED_TRACE(dtype_name(weights));
+        const double tolerance = weights == DType::f32 ? f32_tolerance : 3e-2;
+        const auto model = open(weights);
+        std::vector<float> logits(expected.size());
+        Session(model, {}).prefill_logits(ids, std::ssize(ids), logits);
+        EXPECT_LE(relative_l2(logits, expected), tolerance);
+        const std::size_t vocab = expected.size() / ids.size();
+        std::vector<float> stepwise;
+        Session session(model, {});
+        for (const std::int32_t id : ids) {
+            session.decode(id);
+            stepwise.insert(stepwise.end(), session.logits().begin(), session.logits().end());
+        }
+        ASSERT_EQ(session.logits().size(), vocab);
+        EXPECT_LE(relative_l2(stepwise, expected), tolerance);
     }
 }
 

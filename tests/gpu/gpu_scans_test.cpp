@@ -94,7 +94,8 @@ TEST_P(DeviceScans, SelectiveScanOfAModelsWidthMatchesTheCpu) {
 }
 
 TEST_P(DeviceScans, HeadScanOfAModelsWidthMatchesTheCpu) {
-    for (const backend::Mamba2Shape& shape : {mamba2_130m, mamba2_27b, eight_groups, narrow_groups}) {
+    for (const backend::Mamba2Shape& shape :
+         {mamba2_130m, mamba2_27b, eight_groups, narrow_groups}) {
         SCOPED_TRACE(join(shape.n_heads, " heads, ", shape.n_groups, " groups"));
         for (const std::int64_t tokens : {1, 3, 64, 65, 127, 128, 129, 257, 1000}) {
             expect_all_kinds(mamba2_scan(random_, tokens, shape));

@@ -5,6 +5,7 @@
 
 #include "backend/registry.hpp"
 #include "device_model.hpp"
+#include "session/sampler.hpp"
 
 namespace sipo::parity {
 namespace {
@@ -147,6 +148,67 @@ TEST_P(DeviceSession, TellsWhereItComputes) {
     Session session(model_, {});
     if (!is_cuda()) GTEST_SKIP() << "the name of " << device_name() << " is another test's";
     EXPECT_TRUE(session.backend_name().starts_with("cuda")) << session.backend_name();
+}
+
+// Tokens drawn where the logits are, against tokens drawn from a copy of them.
+TEST_P(DeviceSession, DrawsTheSameTokensAsFromLogitsOnTheHost) {
+    const auto prompt = ids("short");
+    for (const std::int64_t top_k : {0, 40}) {
+        SamplingOptions sampling;
+        sampling.temperature = 1.5;
+        sampling.top_k = top_k;
+        sampling.seed = 11;
+        sampling.ignore_end_of_text = true;
+        Session session(model_, {});
+        session.prefill(prompt);
+        std::vector<std::int32_t> tokens;
+        (void)session.generate(sampling, 50, [&](std::int32_t token, std::string_view) {
+            tokens.push_back(token);
+            return 0;
+        });
+        Session copied(model_, {});
+        copied.prefill(prompt);
+        Sampler sampler(sampling);
+        std::vector<std::int32_t> expected;
+        for (int i = 0; i < 50; ++i) {
+            expected.push_back(sampler.sample(LogitsView(copied.logits())));
+            copied.decode(expected.back());
+        }
+        EXPECT_EQ(tokens, expected) << "top_k " << top_k;
+    }
+}
+
+TEST_P(DeviceSession, StaysWithinTheLimitOfTheDevicesMemory) {
+    if (!is_cuda()) GTEST_SKIP() << device_name() << " has no memory of its own";
+    const auto open_within = [&](std::int64_t bytes) {
+        OpenOptions limited;
+        limited.backend = device_name();
+        limited.device_memory_limit = bytes;
+        return std::make_shared<const OpenModel>(imported(GetParam(), DType::f32), limited);
+    };
+    const auto expect_no_memory = [](const auto& call) {
+        try {
+            call();
+            ADD_FAILURE() << "it fitted";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Code::out_of_memory) << error.what();
+        }
+    };
+    expect_no_memory([&] { (void)open_within(1); });
+    const auto model = open_within(std::int64_t{64} << 20);
+    Session beside(model, {});
+    beside.prefill(ids("short"));
+    SessionOptions in_one_chunk;
+    in_one_chunk.chunk_tokens = 65536;
+    expect_no_memory([&] {
+        Session large(model, in_one_chunk);
+        large.prefill(std::vector<std::int32_t>(65536, 5));
+    });
+    beside.decode(ids("short")[0]);
+    Session after(model, {});
+    after.prefill(ids("short"));
+    after.decode(ids("short")[0]);
+    EXPECT_LE(relative_l2(beside.logits(), after.logits()), tolerance);
 }
 
 // Names that no machine has: a status with a message that says what there is.

@@ -4,10 +4,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "import/import_checkpoint.hpp"
@@ -34,6 +38,16 @@ public:
 private:
     std::filesystem::path path_;
 };
+
+// The elements that a file is made of.
+template <typename Element>
+std::vector<Element> read_array(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    std::vector<Element> values(bytes.size() / sizeof(Element));
+    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(Element));
+    return values;
+}
 
 // The checkpoint as a container, imported at most once a process.
 inline const std::filesystem::path& imported(const std::string& checkpoint, DType weights) {

@@ -35,15 +35,6 @@ fs::path checkpoint_folder(const std::string& name) {
     return fs::path(SIPO_TESTS_DIR) / "data" / "checkpoints" / name;
 }
 
-template <typename Element>
-std::vector<Element> read_array(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-    std::vector<Element> values(bytes.size() / sizeof(Element));
-    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(Element));
-    return values;
-}
-
 std::shared_ptr<const OpenModel> open(const fs::path& path) {
     OpenOptions options;
     options.backend = "cpu";

@@ -286,6 +286,12 @@ SIPO_API sipo_status sipo_model_memory(const char* path, int64_t* bytes);
  * anything is allocated: 0 (no limit, the default) to 2^63 - 1 bytes. Since 0.1. */
 SIPO_API sipo_status sipo_model_options_set_memory_limit(sipo_model_options* options,
                                                          int64_t bytes);
+/* The most that the model and all its sessions may take together of the memory of a device that has
+ * its own, a GPU: 0 (no limit, the default) to 2^63 - 1 bytes. What would exceed it gives
+ * SIPO_OUT_OF_MEMORY; the other sessions go on. The CPU's memory is not counted: see the limits of a
+ * model, a session and a scheduler. Since 0.1. */
+SIPO_API sipo_status sipo_model_options_set_device_memory_limit(sipo_model_options* options,
+                                                                int64_t bytes);
 
 /* Facts about a model that are whole numbers. Since 0.1. */
 enum {

@@ -352,6 +352,12 @@ public:
         detail::check(sipo_model_options_set_memory_limit(get(), bytes));
         return *this;
     }
+    /* The most that the model and all its sessions may take together of a GPU's memory; 0 for no
+     * limit. Since 0.1. */
+    ModelOptions& device_memory_limit(long long bytes) {
+        detail::check(sipo_model_options_set_device_memory_limit(get(), bytes));
+        return *this;
+    }
     /* The object of sipo.h; still owned by this one. Since 0.1. */
     sipo_model_options* get() const noexcept { return options_.get(); }
 
