@@ -5,7 +5,7 @@ namespace Sipo
     /// <summary>Options of <see cref="Model.Open(string, ModelOptions)"/>; what is null has its default.</summary>
     public sealed class ModelOptions
     {
-        /// <summary>Where the model computes: "auto" (the default) or "cpu".</summary>
+        /// <summary>Where the model computes: "auto" (the default), "cpu", "cuda" (the first device), "cuda:1".</summary>
         public string Backend { get; set; }
 
         /// <summary>Threads that load: 1 to 256; 0 (the default) takes as many as the process may use.</summary>
@@ -21,6 +21,10 @@ namespace Sipo
         /// limit.</summary>
         public long? MemoryLimit { get; set; }
 
+        /// <summary>The most that the model and all its sessions take together of a GPU's memory, in bytes, else
+        /// OutOfMemory; 0 (the default) for no limit.</summary>
+        public long? DeviceMemoryLimit { get; set; }
+
         /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
         internal T Use<T>(Func<IntPtr, T> use)
         {
@@ -32,6 +36,7 @@ namespace Sipo
             NativeOptions.Set(options, Backend, Native.ModelOptions_backend);
             NativeOptions.Set(options, Threads, Native.ModelOptions_threads);
             NativeOptions.Set(options, MemoryLimit, Native.ModelOptions_memory_limit);
+            NativeOptions.Set(options, DeviceMemoryLimit, Native.ModelOptions_device_memory_limit);
             Native.ModelOptions_progress(options, Upcalls.Listen(Progress));
             Native.ModelOptions_log(options, Upcalls.Listen(Log));
         }

@@ -196,7 +196,7 @@ namespace Sipo.Tests
             Assert.Greater(model.SessionMemory(Options(Context.DeciMamba), 100000), session);
             Assert.GreaterOrEqual(Model.Memory(Story.ModelPath), model.WeightBytes);
             Story.Fails(Status.OutOfMemory, () => model.NewSession(new SessionOptions { MemoryLimit = 1000 }));
-            Story.Fails(Status.OutOfMemory, () => Model.Open(Story.ModelPath, new ModelOptions { MemoryLimit = 1000 }));
+            Story.Fails(Status.OutOfMemory, () => Model.Open(Story.ModelPath, new ModelOptions { DeviceMemoryLimit = 1L << 40, MemoryLimit = 1000 }));
             Story.Fails(Status.NotFound, () => Model.Memory("no-such-model"));
             Story.Fails(Status.OutOfRange, () => model.SessionMemory(new SessionOptions(), 0));
             using (Session read = Story.Started(model))

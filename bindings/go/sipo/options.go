@@ -63,10 +63,13 @@ const (
 
 // ModelOptions are options of [Open].
 type ModelOptions struct {
-	Backend     string       // "auto" (the default) or "cpu"
+	Backend     string       // "auto" (the default), "cpu", "cuda" (the first device), "cuda:1"
 	Threads     int          // that load the file: 1 to 256, or all processors
 	Progress    ProgressFunc // of loading, in bytes of weights
 	MemoryLimit int64        // the most bytes of weights, else [OutOfMemory]; 0 for no limit
+	// The most bytes that the model and all its sessions take together of a GPU's memory, else [OutOfMemory];
+	// 0 for no limit.
+	DeviceMemoryLimit int64
 	// Log gets the lines of the model and its sessions, possibly from several threads at once.
 	Log func(level LogLevel, line string)
 }
@@ -232,6 +235,7 @@ func (o *ModelOptions) apply(to native.ModelOptions) {
 	set(to.Backend, o.Backend)
 	set(to.Threads, o.Threads)
 	set(to.Memory_limit, o.MemoryLimit)
+	set(to.Device_memory_limit, o.DeviceMemoryLimit)
 	to.Progress(native.Progress(native.ProgressFunc(o.Progress)))
 	if log := o.Log; log != nil {
 		to.Log(native.Log(func(level int, line string) { log(LogLevel(level), line) }))

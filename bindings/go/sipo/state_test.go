@@ -227,7 +227,7 @@ func TestTellsMemoryAndKeepsLimits(t *testing.T) {
 	ok(t, err)
 	equal(t, plain > info.StateBytes && dropping > plain && weights >= info.WeightBytes, true)
 	fails(t, second(model.NewSession(&SessionOptions{MemoryLimit: 1000})), OutOfMemory)
-	fails(t, second(Open(setting("SIPO_TEST_MODEL"), &ModelOptions{MemoryLimit: 1000})), OutOfMemory)
+	fails(t, second(Open(setting("SIPO_TEST_MODEL"), &ModelOptions{DeviceMemoryLimit: 1 << 40, MemoryLimit: 1000})), OutOfMemory)
 	fails(t, second(ModelMemory("no-such-model")), NotFound)
 	fails(t, second(model.SessionMemory(nil, 0)), OutOfRange)
 	session := started(t, model)

@@ -11,8 +11,9 @@ public final class ModelOptions {
     private ProgressListener progress;
     private LogListener log;
     private Long memoryLimit;
+    private Long deviceMemoryLimit;
 
-    /** Where the model computes: "auto" or "cpu". */
+    /** Where the model computes: "auto", "cpu", "cuda" (the first device), "cuda:1". */
     public ModelOptions backend(String backend) {
         this.backend = backend;
         return this;
@@ -42,6 +43,15 @@ public final class ModelOptions {
         return this;
     }
 
+    /**
+     * The most that the model and all its sessions take together of a GPU's memory, in bytes, else OUT_OF_MEMORY; 0
+     * for no limit.
+     */
+    public ModelOptions deviceMemoryLimit(long bytes) {
+        deviceMemoryLimit = bytes;
+        return this;
+    }
+
     /** Calls with a native copy. */
     <T> T use(LongFunction<T> call) {
         return NativeOptions.use(Native::new_ModelOptions, this::fill, Native::delete_ModelOptions, call);
@@ -52,6 +62,7 @@ public final class ModelOptions {
         NativeOptions.set(options, threads, Native::ModelOptions_threads);
         NativeOptions.set(options, progress, Native::ModelOptions_progress);
         NativeOptions.set(options, memoryLimit, Native::ModelOptions_memory_limit);
+        NativeOptions.set(options, deviceMemoryLimit, Native::ModelOptions_device_memory_limit);
         NativeOptions.set(options, log, Native::ModelOptions_log);
     }
 }

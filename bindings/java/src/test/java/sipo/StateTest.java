@@ -184,7 +184,8 @@ class StateTest {
         assertTrue(model.sessionMemory(options(Context.DECIMAMBA), 100_000) > session);
         assertTrue(Model.memory(Path.of(Story.MODEL)) >= model.weightBytes());
         Story.fails(Status.OUT_OF_MEMORY, () -> model.newSession(options(Context.NONE).memoryLimit(1000)));
-        Story.fails(Status.OUT_OF_MEMORY, () -> Model.open(Story.MODEL, new ModelOptions().memoryLimit(1000)));
+        ModelOptions limited = new ModelOptions().deviceMemoryLimit(1L << 40).memoryLimit(1000);
+        Story.fails(Status.OUT_OF_MEMORY, () -> Model.open(Story.MODEL, limited));
         Story.fails(Status.NOT_FOUND, () -> Model.memory(Path.of("no-such-model")));
         Story.fails(Status.OUT_OF_RANGE, () -> model.sessionMemory(options(Context.NONE), 0));
         try (Session read = Story.started(model, new SessionOptions())) {
