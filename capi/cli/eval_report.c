@@ -8,7 +8,6 @@
 
 #include "eval_state.h"
 #include "files.h"
-#include "svg.h"
 #include "table.h"
 
 Option eval_methods_option(const char** methods) {
@@ -24,14 +23,6 @@ Option eval_svg_option(EvalOutput* output) {
 Option eval_state_option(EvalOutput* output) {
     return option_text("state", "FILE", &output->state,
                        "keep each result here, and go on from it when it is there");
-}
-
-static void row_label(const EvalTask* task, size_t row, char* text, size_t size) {
-    if (task->row_labels != NULL) {
-        snprintf(text, size, "%s", task->row_labels[row]);
-    } else {
-        snprintf(text, size, "%" PRId64, task->row_values[row]);
-    }
 }
 
 static int digits_of(const EvalTask* task, double value) {
@@ -62,7 +53,7 @@ static int print_by_variant(const EvalRun* run, FILE* out) {
     table_cell(&table, "%s", task->result);
     for (size_t row = 0; row < task->rows; ++row) {
         char label[64];
-        row_label(task, row, label, sizeof label);
+        eval_row_label(task, row, label, sizeof label);
         table_cell(&table, "%s", label);
         table_cell(&table, "95 %%");
         table_cell(&table, "tok/s");
@@ -77,7 +68,7 @@ static int print_by_variant(const EvalRun* run, FILE* out) {
 int eval_print_table(const EvalRun* run, int by_part, FILE* out) {
     const EvalTask* task = run->task;
     const size_t parts = by_part ? task->parts : 0;
-    if (run->variant_count > method_count) return print_by_variant(run, out);
+    if (run->variant_count > eval_most_columns) return print_by_variant(run, out);
     Table table = {.columns = 2 + run->variant_count * (3 + parts)};
     table_cell(&table, "%s", task->row_name);
     for (size_t v = 0; v < run->variant_count; ++v) {
@@ -91,7 +82,7 @@ int eval_print_table(const EvalRun* run, int by_part, FILE* out) {
     table_cell(&table, "cases");
     for (size_t row = 0; row < task->rows; ++row) {
         char label[64];
-        row_label(task, row, label, sizeof label);
+        eval_row_label(task, row, label, sizeof label);
         table_cell(&table, "%s", label);
         for (size_t v = 0; v < run->variant_count; ++v) add_summary(&table, run, v, row, parts);
         table_cell(&table, "%zu", eval_summary(run, 0, row, eval_all).cases);
@@ -148,77 +139,6 @@ void eval_write_results(Json* json, const EvalRun* run) {
         for (size_t v = 0; v < run->variant_count; ++v) write_result(json, run, v, row);
     }
     json_end_array(json);
-}
-
-/* ---- the picture ---- */
-
-static double highest(const EvalRun* run) {
-    double top = run->task->measure == measure_perplexity ? 1 : 0;
-    for (size_t v = 0; v < run->variant_count; ++v) {
-        for (size_t row = 0; row < run->task->rows; ++row) {
-            const EvalSummary s = eval_summary(run, v, row, eval_all);
-            if (s.cases > 0 && s.high > top) top = s.high;
-        }
-    }
-    return run->task->measure == measure_perplexity ? top * 1.05 : 1;
-}
-
-static void draw_variant(const Plot* plot, const EvalRun* run, size_t variant, const char* style,
-                         double shift) {
-    double x[list_capacity];
-    double y[list_capacity];
-    size_t count = 0;
-    for (size_t row = 0; row < run->task->rows; ++row) {
-        const EvalSummary s = eval_summary(run, variant, row, eval_all);
-        if (s.cases == 0) continue;
-        char tip[200];
-        snprintf(tip, sizeof tip, "%s: %.3g, 95 %% from %.3g to %.3g, %zu cases",
-                 run->variants[variant].name, s.value, s.low, s.high, s.cases);
-        x[count] = (double)row + shift;
-        y[count] = s.value;
-        plot_interval(plot, x[count], s.low, s.high, style);
-        plot_point(plot, x[count], y[count], style, tip);
-        ++count;
-    }
-    plot_line(plot, x, y, count, style, run->variants[variant].name);
-}
-
-int eval_write_svg(const EvalRun* run, const char* path) {
-    static const char* const styles[svg_series_count] = {"s0", "s1", "s2", "s3", "s4", "s5"};
-    const EvalTask* task = run->task;
-    if (path == NULL) return exit_ok;
-    TextFile file;
-    const int code = text_file_begin(task->command, &file);
-    if (code != exit_ok) return code;
-    char labels[list_capacity][24];
-    const char* names[list_capacity];
-    for (size_t row = 0; row < task->rows; ++row) {
-        row_label(task, row, labels[row], sizeof labels[row]);
-        names[row] = labels[row];
-    }
-    char title[120];
-    snprintf(title, sizeof title, "%s: %s, with 95 %% intervals", task->name, task->result);
-    Plot plot = plot_make(file.out, "plot", title,
-                          (Axis){-.5, (double)task->rows - .5, 0, task->row_name, names},
-                          (Axis){0, highest(run), 0, task->result, NULL});
-    const double per_line = 4;
-    plot.width = 620;
-    plot.top += 16.0 * floor((double)(run->variant_count - 1) / per_line);
-    plot.height = 340 + plot.top;
-    plot.standalone = 1;
-    plot_begin(&plot);
-    LegendEntry legend[eval_most_variants];
-    const size_t count =
-        run->variant_count < eval_most_variants ? run->variant_count : eval_most_variants;
-    for (size_t v = 0; v < count; ++v) {
-        const char* style = styles[v % svg_series_count];
-        const double shift = .3 * ((double)v + .5 - (double)count / 2) / (double)count;
-        draw_variant(&plot, run, v, style, shift);
-        legend[v] = (LegendEntry){style, run->variants[v].name};
-    }
-    plot_legend(&plot, legend, count);
-    plot_end(&plot);
-    return text_file_finish(task->command, &file, path, exit_ok);
 }
 
 static int print_results(const Command* command, const EvalRun* run, const EvalOutput* output,

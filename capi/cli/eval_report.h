@@ -31,4 +31,10 @@ int eval_print_table(const EvalRun* run, int by_part, FILE* out);
 void eval_write_results(Json* json, const EvalRun* run);
 int eval_write_svg(const EvalRun* run, const char* path);
 
+/* How many variants still get a column each; more get a row each. */
+enum { eval_most_columns = method_count };
+
+/* "2048", or the label that a task gives its row. */
+void eval_row_label(const EvalTask* task, size_t row, char* text, size_t size);
+
 #endif /* SIPO_CLI_EVAL_REPORT_H_ */

@@ -39,6 +39,8 @@ void svg_text(FILE* out, const char* text) {
     }
 }
 
+double svg_text_width(const char* text) { return 6.4 * (double)strlen(text); }
+
 Plot plot_make(FILE* out, const char* id, const char* title, Axis x, Axis y) {
     return (Plot){.out = out,
                   .width = 460,
@@ -246,6 +248,13 @@ void plot_interval(const Plot* plot, double x, double low, double high, const ch
             place_y(plot, high) - place_y(plot, low));
 }
 
+void plot_interval_across(const Plot* plot, double low, double high, double y, const char* style) {
+    const double at = place_y(plot, y);
+    fprintf(plot->out, "<path class=\"line %s\" d=\"M%.1f %.1fH%.1fM%.1f %.1fv6M%.1f %.1fv6\"/>\n",
+            style, place_x(plot, low), at, place_x(plot, high), place_x(plot, low), at - 3,
+            place_x(plot, high), at - 3);
+}
+
 void plot_mark(const Plot* plot, double x, const char* word) {
     const double at = place_x(plot, x);
     fprintf(plot->out,
@@ -283,17 +292,38 @@ void plot_cells(const Plot* plot, const unsigned char* cells, size_t size, unsig
     fputs("</g>\n", plot->out);
 }
 
+enum { legend_line = 16 };
+
+/* Where an entry stands after what was put at *x, *y. */
+static void place_entry(const Plot* plot, const LegendEntry* entry, double* x, double* y) {
+    const double width = 34 + svg_text_width(entry->word);
+    if (*x > plot->left && *x + width > plot->width) {
+        *x = plot->left;
+        *y += legend_line;
+    }
+}
+
+static double next_entry(const LegendEntry* entry, double x) {
+    return x + 34 + svg_text_width(entry->word);
+}
+
+double plot_legend_height(const Plot* plot, const LegendEntry* entries, size_t count) {
+    double x = plot->left;
+    double y = 0;
+    for (size_t i = 0; i < count; ++i) {
+        place_entry(plot, &entries[i], &x, &y);
+        x = next_entry(&entries[i], x);
+    }
+    return y;
+}
+
 void plot_legend(const Plot* plot, const LegendEntry* entries, size_t count) {
-    enum { per_line = 4, line_height = 16 };
     /* Out of the frame's clip. */
     fputs("</g><g>\n", plot->out);
     double x = plot->left;
     double y = 32;
     for (size_t i = 0; i < count; ++i) {
-        if (i > 0 && i % per_line == 0) {
-            x = plot->left;
-            y += line_height;
-        }
+        place_entry(plot, &entries[i], &x, &y);
         if (strstr(entries[i].style, "dot") == NULL) {
             fprintf(plot->out, "<path class=\"line %s\" d=\"M%.1f %.1fh18\"/>", entries[i].style, x,
                     y);
@@ -304,6 +334,6 @@ void plot_legend(const Plot* plot, const LegendEntry* entries, size_t count) {
         fprintf(plot->out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">", x + 23, y + 4);
         svg_text(plot->out, entries[i].word);
         fputs("</text>\n", plot->out);
-        x += 34 + 5.8 * (double)strlen(entries[i].word);
+        x = next_entry(&entries[i], x);
     }
 }

@@ -33,6 +33,8 @@ void svg_style(FILE* out);
 
 /* Text with &, <, > and quotes made harmless. */
 void svg_text(FILE* out, const char* text);
+/* About as wide as it will be, whatever font there is. */
+double svg_text_width(const char* text);
 
 void plot_begin(const Plot* plot);
 void plot_end(const Plot* plot);
@@ -48,17 +50,20 @@ void plot_bar(const Plot* plot, double from, double to, double y, const char* st
               const char* tip);
 /* An error bar. */
 void plot_interval(const Plot* plot, double x, double low, double high, const char* style);
+void plot_interval_across(const Plot* plot, double low, double high, double y, const char* style);
 /* A dashed line across the frame with a word beside it. */
 void plot_mark(const Plot* plot, double x, const char* word);
 
 /* A square matrix, row 0 on top, as cells whose levels, 0 (nothing) to `levels`, are shades. */
 void plot_cells(const Plot* plot, const unsigned char* cells, size_t size, unsigned levels);
 
-/* Below the title, the last thing to be drawn; lines break after four entries. */
+/* Below the title, the last thing to be drawn; a line breaks where the picture ends. */
 typedef struct {
     const char* style;
     const char* word;
 } LegendEntry;
 void plot_legend(const Plot* plot, const LegendEntry* entries, size_t count);
+/* What the top margin has to grow by for the lines after the first. */
+double plot_legend_height(const Plot* plot, const LegendEntry* entries, size_t count);
 
 #endif /* SIPO_CLI_SVG_H_ */

@@ -338,9 +338,11 @@ echo "# Ablate"
 before=$(cksum <"$model")
 run 0 "ablations run" ablate "$model" --noise "$heldout_text" --calibrate-with "$calibration_text" \
     --lengths 256 --depths 1 --samples 1 --sequences 1 --what channels,layers --top-layers 2 \
-    --random-seeds 1
+    --random-seeds 1 --svg "$work/ablations.svg"
 says "channels are chosen" "^local channels "
 says "the most lasting layers are chosen" "^layers [0-7],[0-7] "
+grep -q '>random channels, seed 0</text>' "$work/ablations.svg"
+result "each has its row in the picture" $?
 [ "$before" = "$(cksum <"$model")" ]
 result "ablations leave the model alone" $?
 run 2 "an unknown ablation is wrong usage" ablate "$model" --noise a --calibrate-with b --what x
