@@ -1,7 +1,6 @@
 // Damages a container in thousands of ways, always the same ones. Whatever happens, the reader
 // gives the content that was written or an Error.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include "format/container_writer.hpp"
 #include "format/header.hpp"
 #include "fuzz/damage.hpp"
+#include "writers/temporary_directory.hpp"
 
 namespace sipo {
 namespace {
@@ -35,8 +35,6 @@ struct Everything {
 class ContainerMutations : public testing::Test {
 protected:
     ContainerMutations() {
-        fs::remove_all(directory_);
-        fs::create_directories(directory_);
         ContainerWriter writer(path_, {});
         Architecture a;
         a.n_layers = 1;
@@ -71,7 +69,6 @@ protected:
         intact_.assign(file.bytes().begin(), file.bytes().end());
         header_offset_ = decode_prelude(intact_, "test").header_offset;
     }
-    ~ContainerMutations() override { fs::remove_all(directory_); }
 
     Everything read_everything() const {
         const Container container = Container::open(path_);
@@ -120,8 +117,8 @@ protected:
         }
     }
 
-    fs::path directory_ =
-        fs::path(testing::TempDir()) / join("sipo_container_mutations.", getpid());
+    writers::TemporaryDirectory temporary_{"container_mutations"};
+    fs::path directory_ = temporary_.path();
     fs::path path_ = directory_ / "model.sipo";
     Bytes intact_;
     std::uint64_t header_offset_ = 0;

@@ -1,7 +1,6 @@
 // Damages GGUF files in thousands of ways, always the same ones. Whatever happens, the reader gives
 // a checkpoint whose tensors can be read or an Error. SIPO_TEST_MUTATIONS=100000 for the long run.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 
@@ -9,6 +8,7 @@
 #include "fuzz/damage.hpp"
 #include "import/gguf/gguf_checkpoint.hpp"
 #include "writers/gguf_writer.hpp"
+#include "writers/temporary_directory.hpp"
 
 namespace sipo {
 namespace {
@@ -41,10 +41,6 @@ protected:
         intact_ = out.file();
         header_end_ = intact_.find(std::string(34, '\x11'));
     }
-    ~GgufMutations() override {
-        std::error_code ignored;
-        fs::remove(path_, ignored);
-    }
 
     // True when the file was read, false when it was refused.
     bool survives(const std::string& bytes) const {
@@ -61,7 +57,8 @@ protected:
         }
     }
 
-    fs::path path_ = fs::path(testing::TempDir()) / join("sipo_gguf_mutations.", getpid());
+    writers::TemporaryDirectory temporary_{"gguf_mutations"};
+    fs::path path_ = temporary_.path() / "model.gguf";
     std::string intact_;
     std::size_t header_end_ = 0;
 };

@@ -1,7 +1,6 @@
 // Damages the files of a checkpoint in thousands of ways, always the same ones. Whatever happens,
 // the importer writes a container that opens, or throws an Error and writes nothing.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -15,6 +14,7 @@
 #include "import/hf_config.hpp"
 #include "import/import_checkpoint.hpp"
 #include "import/safetensors.hpp"
+#include "writers/temporary_directory.hpp"
 
 namespace sipo {
 namespace {
@@ -29,14 +29,11 @@ void put(const fs::path& path, std::string_view text) {
 class ImportMutations : public testing::Test {
 protected:
     ImportMutations() {
-        fs::remove_all(directory_);
-        fs::create_directories(directory_);
         put(directory_ / "tokenizer.json", "{}");
         put(directory_ / "config.json", config_);
         make_weights();
         put(directory_ / "model.safetensors", weights_);
     }
-    ~ImportMutations() override { fs::remove_all(directory_); }
 
     void make_weights() {
         const Architecture a = parse_hf_config(config_, "config.json");
@@ -89,7 +86,8 @@ protected:
         }
     }
 
-    fs::path directory_ = fs::path(testing::TempDir()) / join("sipo_import_mutations.", getpid());
+    writers::TemporaryDirectory temporary_{"import_mutations"};
+    fs::path directory_ = temporary_.path();
     fs::path out_ = directory_ / "out.sipo";
     std::string config_ =
         R"({"model_type": "mamba", "hidden_size": 8, "num_hidden_layers": 1, "state_size": 4, "vocab_size": 10,

@@ -1,7 +1,6 @@
 // Damages pytorch_model.bin in thousands of ways, always the same ones. Whatever happens, the reader
 // gives tensors that can be read or an Error. SIPO_TEST_MUTATIONS=100000 for the long run.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,6 +9,7 @@
 #include "base/error.hpp"
 #include "fuzz/damage.hpp"
 #include "import/torch_bin/torch_file.hpp"
+#include "writers/temporary_directory.hpp"
 #include "writers/torch_writer.hpp"
 
 namespace sipo {
@@ -19,11 +19,6 @@ namespace fs = std::filesystem;
 
 class TorchMutations : public testing::Test {
 protected:
-    ~TorchMutations() override {
-        std::error_code ignored;
-        fs::remove(path_, ignored);
-    }
-
     static std::string written_by_torch() {
         std::ifstream in(
             fs::path(SIPO_TESTS_DIR) / "data/checkpoints/mamba2-original" / "pytorch_model.bin",
@@ -59,7 +54,8 @@ protected:
         }
     }
 
-    fs::path path_ = fs::path(testing::TempDir()) / join("sipo_torch_mutations.", getpid());
+    writers::TemporaryDirectory temporary_{"torch_mutations"};
+    fs::path path_ = temporary_.path() / "model.bin";
 };
 
 TEST_F(TorchMutations, OfTheWholeFile) {

@@ -22,6 +22,7 @@
 #include "import/torch_bin/torch_file.hpp"
 #include "session/session.hpp"
 #include "writers/gguf_writer.hpp"
+#include "writers/temporary_directory.hpp"
 
 namespace sipo::parity {
 namespace {
@@ -156,17 +157,11 @@ TEST(TorchFile, OfBeforeTorch16IsRefused) {
 
 class Exported {
 public:
-    explicit Exported(const fs::path& model) { export_checkpoint(model, folder_, 2); }
-    ~Exported() {
-        std::error_code ignored;
-        fs::remove_all(folder_, ignored);
-    }
-    Exported(const Exported&) = delete;
-    Exported& operator=(const Exported&) = delete;
-    [[nodiscard]] const fs::path& folder() const { return folder_; }
+    explicit Exported(const fs::path& model) { export_checkpoint(model, folder(), 2); }
+    [[nodiscard]] const fs::path& folder() const { return temporary_.path(); }
 
 private:
-    fs::path folder_ = fs::path(testing::TempDir()) / join("sipo_exported.", getpid());
+    writers::TemporaryDirectory temporary_{"exported"};
 };
 
 bool same_bytes(const fs::path& left, const fs::path& right) {
@@ -225,13 +220,16 @@ TEST_P(Transformers, AnExportNeedsPlainWeightsAndAnEmptyDirectory) {
         return Code::internal;
     };
     import(checkpoint_folder(GetParam()), first_.path(), DType::q8);
-    const fs::path fresh = fs::path(testing::TempDir()) / join("sipo_fresh.", getpid());
+    const writers::TemporaryDirectory temporary("exports");
+    const fs::path fresh = temporary.path() / "fresh";
     EXPECT_EQ(refusal([&] { export_checkpoint(first_.path(), fresh, 1); }), Code::unsupported);
     EXPECT_FALSE(fs::exists(fresh));
     import(checkpoint_folder(GetParam()), first_.path());
     EXPECT_EQ(refusal([&] { export_checkpoint(first_.path(), first_.path(), 1); }), Code::io_error);
-    EXPECT_EQ(refusal([&] { export_checkpoint(first_.path(), first_.path().parent_path(), 1); }),
-              Code::invalid_argument);
+    const fs::path full = temporary.path() / "full";
+    fs::create_directory(full);
+    fs::copy_file(first_.path(), full / "model.sipo");
+    EXPECT_EQ(refusal([&] { export_checkpoint(first_.path(), full, 1); }), Code::invalid_argument);
 }
 
 // --- GGUF -------------------------------------------------------------------------------------
@@ -240,24 +238,17 @@ TEST_P(Transformers, AnExportNeedsPlainWeightsAndAnEmptyDirectory) {
 class OneEps {
 public:
     explicit OneEps(const fs::path& original) {
-        fs::create_directories(folder_);
         Json config = parse_json(read_text_file(original / "config.json", 1 << 20), "config.json");
         if (config.contains("mixer_rms_eps"))
             config["mixer_rms_eps"] = config["layer_norm_epsilon"];
-        std::ofstream(folder_ / "config.json") << config.dump();
-        fs::copy_file(original / "model.safetensors", folder_ / "model.safetensors",
+        std::ofstream(folder() / "config.json") << config.dump();
+        fs::copy_file(original / "model.safetensors", folder() / "model.safetensors",
                       fs::copy_options::overwrite_existing);
     }
-    ~OneEps() {
-        std::error_code ignored;
-        fs::remove_all(folder_, ignored);
-    }
-    OneEps(const OneEps&) = delete;
-    OneEps& operator=(const OneEps&) = delete;
-    [[nodiscard]] const fs::path& folder() const { return folder_; }
+    [[nodiscard]] const fs::path& folder() const { return temporary_.path(); }
 
 private:
-    fs::path folder_ = fs::path(testing::TempDir()) / join("sipo_one_eps.", getpid());
+    writers::TemporaryDirectory temporary_{"one_eps"};
 };
 
 // The two that need nothing that the format lacks: biases of projections, limits of delta.

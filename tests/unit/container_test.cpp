@@ -1,7 +1,6 @@
 #include "format/container.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +15,7 @@
 #include "format/container_writer.hpp"
 #include "format/header.hpp"
 #include "format/profile_store.hpp"
+#include "writers/temporary_directory.hpp"
 
 namespace sipo {
 namespace {
@@ -97,12 +97,6 @@ void expect_error(Code code, const std::string& part, const Action& action) {
 
 class Containers : public testing::Test {
 protected:
-    Containers() {
-        fs::remove_all(directory_);
-        fs::create_directories(directory_);
-    }
-    ~Containers() override { fs::remove_all(directory_); }
-
     [[nodiscard]] std::size_t entries() const {
         return static_cast<std::size_t>(
             std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
@@ -151,7 +145,8 @@ protected:
         expect_error(code, part, [&] { static_cast<void>(Container::open(path_)); });
     }
 
-    fs::path directory_ = fs::path(testing::TempDir()) / join("sipo_container_test.", getpid());
+    writers::TemporaryDirectory temporary_{"container_test"};
+    fs::path directory_ = temporary_.path();
     fs::path path_ = directory_ / "model.sipo";
     std::string tokenizer_ = R"({"a": ")" + std::string(5000, 'x') + R"("})";
 };

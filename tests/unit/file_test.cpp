@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "writers/temporary_directory.hpp"
 
 namespace sipo {
 namespace {
@@ -24,12 +25,6 @@ std::span<const std::byte> bytes_of(std::string_view text) {
 
 class Files : public testing::Test {
 protected:
-    Files() {
-        fs::remove_all(directory_);
-        fs::create_directories(directory_);
-    }
-    ~Files() override { fs::remove_all(directory_); }
-
     [[nodiscard]] std::size_t entries() const {
         return static_cast<std::size_t>(
             std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
@@ -54,7 +49,8 @@ protected:
         }
     }
 
-    fs::path directory_ = fs::path(testing::TempDir()) / join("sipo_file_test.", getpid());
+    writers::TemporaryDirectory temporary_{"file_test"};
+    fs::path directory_ = temporary_.path();
 };
 
 TEST_F(Files, MapsWhatWasWritten) {

@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstring>
@@ -17,6 +16,7 @@
 #include "import/presets.hpp"
 #include "tokenizer/tokenizer.hpp"
 #include "writers/gguf_writer.hpp"
+#include "writers/temporary_directory.hpp"
 
 namespace sipo {
 namespace {
@@ -71,10 +71,6 @@ void add_tensors(GgufWriter& out, const Architecture& a) {
 
 class GgufFiles : public testing::Test {
 protected:
-    ~GgufFiles() override {
-        std::error_code ignored;
-        fs::remove(path_, ignored);
-    }
     Checkpoint open(const std::string& bytes) const {
         writers::put_file(path_, bytes);
         return open_gguf(path_, std::nullopt);
@@ -95,7 +91,8 @@ protected:
         }
     }
 
-    fs::path path_ = fs::path(testing::TempDir()) / join("sipo_gguf.", getpid(), ".gguf");
+    writers::TemporaryDirectory temporary_{"gguf"};
+    fs::path path_ = temporary_.path() / "model.gguf";
 };
 
 TEST_F(GgufFiles, DescribeTheModel) {
@@ -156,10 +153,9 @@ TEST_F(GgufFiles, BringTheirTokenizer) {
     other.text("tokenizer.ggml.model", "llama");
     add_tensors(other, small());
     expect_refused(Code::unsupported, "\"llama / default\"", other.file());
-    const fs::path beside = path_.parent_path() / join("sipo_gguf.", getpid(), ".json");
+    const fs::path beside = temporary_.path() / "another.json";
     writers::put_file(beside, "{}");
     EXPECT_EQ(open_gguf(path_, beside).tokenizer, "{}");
-    fs::remove(beside);
 }
 
 TEST_F(GgufFiles, RefuseWhatTheEngineDoesNotRun) {

@@ -1,7 +1,6 @@
 #include "import/import_checkpoint.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -17,6 +16,7 @@
 #include "import/mamba_ssm_config.hpp"
 #include "import/presets.hpp"
 #include "import/safetensors.hpp"
+#include "writers/temporary_directory.hpp"
 
 namespace sipo {
 namespace {
@@ -107,13 +107,10 @@ void put_safetensors(const fs::path& path, const Tensors& tensors) {
 class Imports : public testing::Test {
 protected:
     Imports() {
-        fs::remove_all(directory_);
-        fs::create_directories(directory_);
         put(directory_ / "tokenizer.json", "{\"a tokenizer\": \"\xc3\xa9\"}");
         put(directory_ / "config.json", small_config().dump());
         put_safetensors(directory_ / "model.safetensors", small_tensors());
     }
-    ~Imports() override { fs::remove_all(directory_); }
 
     Container import(const ImportOptions& options = {}) const {
         import_checkpoint(directory_, out_, options);
@@ -150,7 +147,8 @@ protected:
         return values;
     }
 
-    fs::path directory_ = fs::path(testing::TempDir()) / join("sipo_import_test.", getpid());
+    writers::TemporaryDirectory temporary_{"import_test"};
+    fs::path directory_ = temporary_.path();
     fs::path out_ = directory_ / "out.sipo";
     const std::string mixer_ = "backbone.layers.0.mixer.";
 };
@@ -163,8 +161,8 @@ class ReferenceCheckpoints : public testing::TestWithParam<std::tuple<const char
 TEST_P(ReferenceCheckpoints, KeepEveryByte) {
     const auto [model, weights, store] = GetParam();
     const fs::path directory = fs::path(SIPO_TESTS_DIR) / "models" / model;
-    const fs::path out =
-        fs::path(testing::TempDir()) / join("sipo_import_reference.", getpid(), ".sipo");
+    const writers::TemporaryDirectory temporary("import_reference");
+    const fs::path out = temporary.path() / "model.sipo";
     import_checkpoint(directory, out, {.weights = weights, .store = store, .threads = 2});
     const Container container = Container::open(out);
     EXPECT_EQ(container.architecture().training_length, 2048);
@@ -187,7 +185,6 @@ TEST_P(ReferenceCheckpoints, KeepEveryByte) {
                 std::equal(bytes.begin(), bytes.end(), source.data.begin(), source.data.end()));
         }
     }
-    fs::remove(out);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ReferenceCheckpoints,

@@ -1,7 +1,6 @@
 #include "import/torch_bin/torch_file.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include "base/error.hpp"
 #include "import/convert.hpp"
 #include "import/torch_bin/pickle.hpp"
+#include "writers/temporary_directory.hpp"
 #include "writers/torch_writer.hpp"
 
 namespace sipo {
@@ -28,12 +28,6 @@ std::string floats(std::size_t count) {
 
 class TorchFiles : public testing::Test {
 protected:
-    ~TorchFiles() override {
-        std::error_code ignored;
-        fs::remove(path_, ignored);
-        fs::remove(trace_, ignored);
-    }
-
     SourceTensors open(const std::string& bytes) const {
         writers::put_file(path_, bytes);
         return open_torch_file(path_);
@@ -69,8 +63,9 @@ protected:
     // What a shell would leave behind, had it been called.
     std::string touch() const { return "touch " + trace_.string(); }
 
-    fs::path path_ = fs::path(testing::TempDir()) / join("sipo_torch_file.", getpid(), ".bin");
-    fs::path trace_ = fs::path(testing::TempDir()) / join("sipo_torch_file.", getpid(), ".ran");
+    writers::TemporaryDirectory temporary_{"torch_file"};
+    fs::path path_ = temporary_.path() / "model.bin";
+    fs::path trace_ = temporary_.path() / "ran";
 };
 
 TEST_F(TorchFiles, HoldTensorsOfThreeTypes) {
