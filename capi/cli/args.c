@@ -49,6 +49,11 @@ Option option_choice(const char* name, const char* value, int64_t* target, const
                     .choices = choices};
 }
 
+Option option_default(Option option, const char* fallback) {
+    option.fallback = fallback;
+    return option;
+}
+
 int parse_integer(const char* text, int64_t least, int64_t most, int64_t* value) {
     const char* digits = *text == '-' ? text + 1 : text;
     if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0') return 0;

@@ -33,6 +33,7 @@ typedef struct {
     const char* name;
     const char* value; /* what --help calls the value; NULL for a flag */
     const char* help;
+    const char* fallback; /* what --help calls the default where the target holds none */
     union {
         int* flag;
         const char** text;
@@ -51,6 +52,9 @@ Option option_integer(const char* name, int64_t* target, int64_t least, int64_t 
 Option option_real(const char* name, double* target, double least, double most, const char* help);
 Option option_choice(const char* name, const char* value, int64_t* target, const Choice* choices,
                      const char* help);
+
+/* The same with a default that is not in its target: "the training length". */
+Option option_default(Option option, const char* fallback);
 
 typedef struct {
     const char* heading;
@@ -71,7 +75,7 @@ typedef struct {
     const char* example; /* lines of shell */
     Positional positionals[2];
     size_t positional_count;
-    OptionGroup groups[4]; /* the last one is for args_parse() */
+    OptionGroup groups[6]; /* the last one is for args_parse() */
     size_t group_count;
     int json;  /* --json */
     int quiet; /* --quiet */

@@ -38,7 +38,7 @@ int calibrate_sample(const Command* command, const sipo_model* model, const Samp
     sipo_calibration_options* options = NULL;
     sipo_status status = sipo_calibration_options_create(&options);
     if (status == SIPO_OK) status = sipo_calibration_options_set_clamp(options, clamp);
-    if (status == SIPO_OK && threads != NOT_GIVEN) {
+    if (status == SIPO_OK) {
         status = sipo_calibration_options_set_threads(options, (int32_t)threads);
     }
     if (status == SIPO_OK) {

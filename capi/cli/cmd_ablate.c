@@ -15,6 +15,7 @@
 #include "passkey_task.h"
 #include "report.h"
 #include "session_flags.h"
+#include "shared_options.h"
 
 enum { most_calibrations = 16 };
 
@@ -188,13 +189,11 @@ static int run(const Command* command, AblateArguments* a) {
     session_flags_group(&ablation->plain); /* its defaults */
     ablation->plain.threads = a->threads;
     sipo_model* model = NULL;
-    Tokens noise = {NULL, 0};
     EvalTask task;
     int code = load_model(command, a->model, a->backend, a->threads, &model);
     ablation->model = model;
-    if (code == exit_ok) code = tokens_from_text_file(command->name, model, a->noise, &noise);
     if (code == exit_ok) {
-        code = passkey_task_open(command->name, model, &noise, &a->passkey, &task);
+        code = passkey_task_open_file(command->name, model, a->noise, &a->passkey, &task);
     }
     if (code == exit_ok) code = calibrate_all(ablation);
     if (code == exit_ok) code = make_variants(ablation);
@@ -204,7 +203,6 @@ static int run(const Command* command, AblateArguments* a) {
     }
     free_ablation(ablation);
     free(ablation);
-    tokens_free(&noise);
     passkey_task_free(&a->passkey);
     sipo_model_free(model);
     return code;
@@ -240,24 +238,21 @@ int cmd_ablate(int argc, char** argv) {
                          .layers_text = "1,2,4",
                          .random_seeds = 2,
                          .sequences = default_sequences,
-                         .threshold = 1e-2,
-                         .threads = NOT_GIVEN};
+                         .threshold = 1e-2};
     const Option options[] = {
-        option_text("noise", "TEXT", &a.noise, "file of ordinary text that hides the number"),
-        option_text("calibrate-with", "TEXT", &a.calibrate_with,
-                    "file of other ordinary text to calibrate with"),
+        noise_option(&a.noise),
+        calibrate_with_option(&a.calibrate_with),
+        sequences_option(&a.sequences),
         option_text("what", "LIST", &a.what,
                     "what to vary: channels,layers,thresholds,clamps or all"),
-        option_real("global-threshold", &a.threshold, 0, 1, "where only something else is varied"),
+        global_threshold_option(&a.threshold),
         option_text("thresholds", "LIST", &a.thresholds_text, "global-channel thresholds"),
         option_text("clamps", "LIST", &a.clamps_text, "clamps of the calibration"),
         option_text("top-layers", "LIST", &a.layers_text,
                     "how many of the layers with the highest mean decay; all come anyway"),
         option_integer("random-seeds", &a.random_seeds, 0, 16, "draws of random channels"),
-        option_integer("sequences", &a.sequences, 1, 65536, "of the calibration"),
         backend_option(&a.backend),
-        option_integer("threads", &a.threads, 0, 256,
-                       "threads of the computation (default 0: all processors)"),
+        threads_option(&a.threads),
         eval_svg_option(&a.output),
         eval_state_option(&a.output),
     };
@@ -267,7 +262,9 @@ int cmd_ablate(int argc, char** argv) {
         .about =
             "The ablations of the LongMamba paper on passkeys: filters global, local or as\n"
             "many random channels; acts in the layers with the highest mean decay or in all;\n"
-            "sweeps the threshold and the clamp. The model's file is left alone.",
+            "sweeps the threshold and the clamp. One is varied at a time; else it is global\n"
+            "channels by --global-threshold, all layers and no clamp. The model's file is left\n"
+            "alone.",
         .example =
             "  sipo ablate mamba.sipo --noise book.txt --calibrate-with other.txt \\\n"
             "      --lengths 16384 --what channels,layers --svg ablations.svg",

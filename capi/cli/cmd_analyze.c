@@ -15,6 +15,7 @@
 #include "progress.h"
 #include "report.h"
 #include "session_flags.h"
+#include "shared_options.h"
 #include "table.h"
 #include "text.h"
 
@@ -204,13 +205,11 @@ static int check_arguments(const char* command, AnalyzeArguments* a) {
 int cmd_analyze(int argc, char** argv) {
     AnalyzeArguments a = {.length = NOT_GIVEN, .points = 64, .map_size = 64, .memory = 4096};
     const Option options[] = {
-        option_text("text", "FILE", &a.text, "text to read"),
-        option_integer("length", &a.length, 2, 1 << 28,
-                       "tokens of it (default: four times the training length)"),
+        text_option(&a.text, "text to read"),
+        option_default(length_option(&a.length, 1 << 28, "tokens of it"),
+                       "four times the training length"),
         option_integer("offset", &a.offset, 0, 1 << 28, "tokens to skip before them"),
-        option_text("methods", "LIST", &a.methods_text,
-                    "context methods side by side, such as none,longmamba (default: that of "
-                    "--context)"),
+        methods_option(&a.methods_text),
         option_integer("points", &a.points, 1, 4096, "places that curves are told for"),
         option_integer("map-size", &a.map_size, 0, 256,
                        "rows and columns of the attention maps; 0: none"),

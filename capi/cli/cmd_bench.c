@@ -17,6 +17,7 @@
 #include "random.h"
 #include "report.h"
 #include "session_flags.h"
+#include "shared_options.h"
 #include "table.h"
 
 enum { most_repeats = 1000, most_sequences = 1024 };
@@ -258,11 +259,6 @@ static int run_bench(const Command* command, const BenchArguments* arguments) {
 }
 
 int cmd_bench(int argc, char** argv) {
-    static const Choice weights[] = {{"f32", SIPO_WEIGHTS_F32},
-                                     {"bf16", SIPO_WEIGHTS_BF16},
-                                     {"q8", SIPO_WEIGHTS_Q8},
-                                     {"q4", SIPO_WEIGHTS_Q4},
-                                     {NULL, 0}};
     BenchArguments a = {.weights = conversion_defaults(SIPO_WEIGHTS_BF16),
                         .prompts_text = "512",
                         .generate = 64,
@@ -274,13 +270,12 @@ int cmd_bench(int argc, char** argv) {
                     "instead of MODEL: random weights in the shape of a public model, such as "
                     "mamba-130m, mamba-1.4b or mamba2-130m"),
         option_text("save", "FILE", &a.save, "keep the preset as a model"),
-        option_choice("weights", "f32|bf16|q8|q4", &a.weights.weights, weights,
-                      "weights of the preset (default bf16)"),
+        conversion_weights_option(&a.weights, SIPO_WEIGHTS_F32, "weights of the preset"),
         option_text("prompt", "LIST", &a.prompts_text, "tokens of the prompt; several in turn"),
         option_integer("generate", &a.generate, 1, 1 << 28, "tokens generated after it"),
         option_integer("batch", &a.batch, 1, most_sequences, "sequences decoded together"),
         option_integer("repeats", &a.repeats, 1, most_repeats, "times that both are done"),
-        option_integer("seed", &a.seed, 0, INT64_MAX, "chooses the tokens of the prompt"),
+        seed_option(&a.seed, "chooses the tokens of the prompt"),
     };
     Command command = {
         .name = "bench",

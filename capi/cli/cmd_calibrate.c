@@ -14,6 +14,7 @@
 #include "json.h"
 #include "loading.h"
 #include "report.h"
+#include "shared_options.h"
 #include "text.h"
 
 typedef struct {
@@ -149,21 +150,19 @@ static int check_arguments(const char* command, const CalibrateArguments* argume
 int cmd_calibrate(int argc, char** argv) {
     CalibrateArguments a = {.length = NOT_GIVEN, .sequences = NOT_GIVEN, .profile = "default"};
     const Option options[] = {
-        option_text("text", "FILE", &a.text, "ordinary text, which is cut into sequences"),
-        option_text("ids", "FILE.i32", &a.ids,
-                    "or token ids, 32-bit little-endian, sequence after sequence"),
-        option_integer("length", &a.length, 2, 1 << 20,
-                       "tokens of a sequence (default with --text: the training length)"),
-        option_integer("sequences", &a.sequences, 1, 65536,
-                       "how many (default with --text 10, with --ids all)"),
+        text_option(&a.text, "ordinary text, which is cut into sequences"),
+        ids_option(&a.ids),
+        option_default(length_option(&a.length, 1 << 20, "tokens of a sequence"),
+                       "with --text the training length"),
+        option_default(sequences_option(&a.sequences), "with --text 10, with --ids all"),
         option_real("clamp", &a.clamp, 0, 1, "share of the largest deltas that are clamped"),
-        option_text("profile", "NAME", &a.profile, "what the calibration is called"),
+        profile_option(&a.profile, "what the calibration is called"),
         option_text("dump-log-decay", "FILE", &a.log_decay,
                     "also write log decays, f32 [layers, channels]"),
         option_text("dump-table", "FILE", &a.table,
                     "also write thresholds, f32 [layers, channels, lengths]"),
         backend_option(&a.backend),
-        option_integer("threads", &a.threads, 0, 256, "threads; 0: all processors"),
+        threads_option(&a.threads),
     };
     Command command = {
         .name = "calibrate",

@@ -6,10 +6,11 @@
 #include "commands.h"
 #include "conversion.h"
 #include "report.h"
+#include "shared_options.h"
 
 int cmd_export(int argc, char** argv) {
     Conversion conversion = conversion_defaults(SIPO_WEIGHTS_AUTO);
-    const Option options[] = {conversion_threads_option(&conversion)};
+    const Option options[] = {threads_option(&conversion.threads)};
     Command command = {
         .name = "export",
         .usage = "MODEL.sipo DIR [options]",

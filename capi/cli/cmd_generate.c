@@ -15,6 +15,7 @@
 #include "progress.h"
 #include "report.h"
 #include "session_flags.h"
+#include "shared_options.h"
 #include "text.h"
 
 typedef struct {
@@ -231,7 +232,7 @@ int cmd_generate(int argc, char** argv) {
         option_text("prompt", "TEXT", &a.prompt, "the prompt"),
         option_text("prompt-file", "FILE", &a.prompt_file,
                     "a file that holds it; '-' as an argument takes standard input"),
-        option_integer("max-tokens", &a.max_tokens, 1, INT64_C(1) << 40, "stop after so many"),
+        max_tokens_option(&a.max_tokens, INT64_C(1) << 40, "stop after so many"),
         option_real("temperature", &a.temperature, 0, 100, "0 takes the likeliest token"),
         option_integer("top-k", &a.top_k, 0, 1 << 24, "sample among the k likeliest; 0: all"),
         option_real("top-p", &a.top_p, 0, 1,
@@ -242,7 +243,7 @@ int cmd_generate(int argc, char** argv) {
                     "above 1: make what was just generated less likely"),
         option_integer("repetition-window", &a.repetition_window, 0, 1 << 24,
                        "tokens that it looks back"),
-        option_integer("seed", &a.seed, 0, INT64_MAX, "the same seed gives the same text"),
+        seed_option(&a.seed, "the same seed gives the same text"),
         option_flag("ignore-eos", &a.ignore_end, "go on past the end of text"),
         option_text("stop", "TEXT", &a.stop, "end where this text would come"),
         option_text("load-state", "FILE", &a.load_state,

@@ -6,23 +6,21 @@
 #include "commands.h"
 #include "conversion.h"
 #include "report.h"
+#include "shared_options.h"
 
 int cmd_import(int argc, char** argv) {
-    static const Choice weights[] = {{"auto", SIPO_WEIGHTS_AUTO}, {"f32", SIPO_WEIGHTS_F32},
-                                     {"bf16", SIPO_WEIGHTS_BF16}, {"q8", SIPO_WEIGHTS_Q8},
-                                     {"q4", SIPO_WEIGHTS_Q4},     {NULL, 0}};
     Conversion conversion = conversion_defaults(SIPO_WEIGHTS_AUTO);
     const Option options[] = {
-        option_choice("weights", "auto|f32|bf16|q8|q4", &conversion.weights, weights,
-                      "how matrices are stored and multiplied; auto: f32 from an f32 checkpoint, "
-                      "else bf16"),
+        conversion_weights_option(&conversion, SIPO_WEIGHTS_AUTO,
+                                  "how matrices are stored and multiplied; auto: f32 from an f32 "
+                                  "checkpoint, else bf16"),
         option_text("tokenizer", "FILE", &conversion.tokenizer,
                     "a tokenizer.json to take instead of the checkpoint's"),
         conversion_store_option(&conversion),
-        option_integer("training-length", &conversion.training_length, 1, INT32_MAX,
-                       "tokens that the model was trained with (default config.json's "
-                       "\"training_length\", else 2048)"),
-        conversion_threads_option(&conversion),
+        option_default(option_integer("training-length", &conversion.training_length, 1, INT32_MAX,
+                                      "tokens that the model was trained with"),
+                       "config.json's \"training_length\", else 2048"),
+        threads_option(&conversion.threads),
     };
     Command command = {
         .name = "import",

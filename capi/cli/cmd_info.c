@@ -106,7 +106,7 @@ int cmd_info(int argc, char** argv) {
     int code = exit_ok;
     if (args_parse(&command, argc, argv, &code) == parse_stopped) return code;
     sipo_model* model = NULL;
-    code = load_model(&command, path, NULL, NOT_GIVEN, &model);
+    code = load_model(&command, path, NULL, 0, &model);
     if (code != exit_ok) return code;
     if (command.json) {
         Json json = {.out = stdout};

@@ -6,15 +6,16 @@
 #include "commands.h"
 #include "conversion.h"
 #include "report.h"
+#include "shared_options.h"
 
 int cmd_quantize(int argc, char** argv) {
-    static const Choice weights[] = {{"q8", SIPO_WEIGHTS_Q8}, {"q4", SIPO_WEIGHTS_Q4}, {NULL, 0}};
     Conversion conversion = conversion_defaults(SIPO_WEIGHTS_Q8);
     const Option options[] = {
-        option_choice("weights", "q8|q4", &conversion.weights, weights,
-                      "8 bits a weight: half the size, hardly a difference; 4 bits: a third of it"),
+        conversion_weights_option(
+            &conversion, SIPO_WEIGHTS_Q8,
+            "8 bits a weight: half the size, hardly a difference; 4 bits: a third of it"),
         conversion_store_option(&conversion),
-        conversion_threads_option(&conversion),
+        threads_option(&conversion.threads),
     };
     Command command = {
         .name = "quantize",

@@ -13,6 +13,7 @@
 #include "progress.h"
 #include "report.h"
 #include "session_flags.h"
+#include "shared_options.h"
 #include "text.h"
 
 typedef struct {
@@ -182,12 +183,11 @@ static int run(const Command* command, const ScoreArguments* arguments) {
 int cmd_score(int argc, char** argv) {
     ScoreArguments a = {.last = 1, .scored = NOT_GIVEN};
     const Option options[] = {
-        option_text("text", "FILE", &a.text, "text to score"),
-        option_text("ids", "FILE.i32", &a.ids, "or token ids, 32-bit little-endian"),
+        text_option(&a.text, "text to score"),
+        ids_option(&a.ids),
         option_text("nll", "FILE.f32", &a.nll,
                     "write the negative log-likelihoods, f32 [scored], in nats"),
-        option_integer("scored", &a.scored, 1, INT64_C(1) << 40,
-                       "score so many tokens at the end (default: all that can be)"),
+        option_default(scored_option(&a.scored), "all that can be"),
         option_text("logits", "FILE.f32", &a.logits, "write logits, f32 [last, vocabulary]"),
         option_integer("last", &a.last, 1, INT64_C(1) << 40, "logits of so many tokens at the end"),
         option_text("kept", "FILE.i32", &a.kept, "write which tokens decimamba kept, i32 indices"),

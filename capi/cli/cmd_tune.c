@@ -10,6 +10,7 @@
 #include "interrupt.h"
 #include "loading.h"
 #include "report.h"
+#include "shared_options.h"
 #include "tune.h"
 
 static int calibrate(Tuner* tuner) {
@@ -85,25 +86,20 @@ static int run(const Command* command, const TuneArguments* a) {
 }
 
 int cmd_tune(int argc, char** argv) {
-    TuneArguments a = {.profile = "tuned",
-                       .budget = 10,
-                       .windows = 8,
-                       .sequences = default_sequences,
-                       .threads = NOT_GIVEN};
+    TuneArguments a = {
+        .profile = "tuned", .budget = 10, .windows = 8, .sequences = default_sequences};
     EvalOutput output = {.state = NULL};
     const Option options[] = {
-        option_text("text", "FILE", &a.text,
+        text_option(&a.text,
                     "text as the model will meet it; one half is tuned on, the other tested on"),
-        option_text("calibrate-with", "TEXT", &a.calibrate_with,
-                    "file of other text to calibrate with (default: the tuned half)"),
+        option_default(calibrate_with_option(&a.calibrate_with), "the tuned half"),
+        sequences_option(&a.sequences),
         option_real("budget", &a.budget, .01, 1e5, "minutes that all of it may take"),
-        option_text("profile", "NAME", &a.profile, "what the winner is called"),
-        option_integer("windows", &a.windows, 1, 10000, "windows of each length for perplexity"),
-        option_integer("sequences", &a.sequences, 1, 65536, "of the calibration"),
+        profile_option(&a.profile, "what the winner is called"),
+        windows_option(&a.windows),
         eval_state_option(&output),
         backend_option(&a.backend),
-        option_integer("threads", &a.threads, 0, 256,
-                       "threads of the computation (default 0: all processors)"),
+        threads_option(&a.threads),
     };
     Command command = {
         .name = "tune",

@@ -1,6 +1,7 @@
 #include "conversion.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "clock.h"
 #include "json.h"
@@ -13,17 +14,20 @@ Conversion conversion_defaults(int64_t weights) {
     return defaults;
 }
 
-Option conversion_store_option(Conversion* conversion) {
-    static const Choice stores[] = {{"zstd", SIPO_STORE_ZSTD}, {"raw", SIPO_STORE_RAW}, {NULL, 0}};
-    const Option option = option_choice("store", "zstd|raw", &conversion->store, stores,
-                                        "compressed, or as it is: larger, loads a little faster");
-    return option;
+Option conversion_weights_option(Conversion* conversion, int64_t first, const char* help) {
+    static const Choice types[] = {{"auto", SIPO_WEIGHTS_AUTO}, {"f32", SIPO_WEIGHTS_F32},
+                                   {"bf16", SIPO_WEIGHTS_BF16}, {"q8", SIPO_WEIGHTS_Q8},
+                                   {"q4", SIPO_WEIGHTS_Q4},     {NULL, 0}};
+    const char* names = "auto|f32|bf16|q8|q4";
+    const Choice* from = types;
+    for (; from->value != first; ++from) names += strlen(from->name) + 1;
+    return option_choice("weights", names, &conversion->weights, from, help);
 }
 
-Option conversion_threads_option(Conversion* conversion) {
-    const Option option =
-        option_integer("threads", &conversion->threads, 0, 256, "threads; 0: all processors");
-    return option;
+Option conversion_store_option(Conversion* conversion) {
+    static const Choice stores[] = {{"zstd", SIPO_STORE_ZSTD}, {"raw", SIPO_STORE_RAW}, {NULL, 0}};
+    return option_choice("store", "zstd|raw", &conversion->store, stores,
+                         "compressed, or as it is: larger, loads a little faster");
 }
 
 static sipo_status set_options(const Conversion* conversion, Progress* progress,

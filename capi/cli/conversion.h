@@ -21,8 +21,9 @@ typedef sipo_status (*Convert)(const char* from, const char* output,
                                const sipo_import_options* options);
 
 Conversion conversion_defaults(int64_t weights);
+/* --weights takes the types from `first` (SIPO_WEIGHTS_*) on, in the order auto, f32, bf16, q8, q4. */
+Option conversion_weights_option(Conversion* conversion, int64_t first, const char* help);
 Option conversion_store_option(Conversion* conversion);
-Option conversion_threads_option(Conversion* conversion);
 
 /* Converts with a progress bar named `doing` that counts `units`. */
 sipo_status conversion_run(const Command* command, const char* doing, const char* units,

@@ -8,26 +8,21 @@
 #include "allocate.h"
 #include "args.h"
 #include "commands.h"
-#include "eval_report.h"
-#include "loading.h"
+#include "evaluation.h"
 #include "random.h"
 #include "report.h"
-#include "session_flags.h"
+#include "shared_options.h"
 #include "text_metrics.h"
 
 enum { key_digits = 6, answer_tokens = 12 };
 
 typedef struct {
-    const char* model;
     const char* pairs_text;
     const char* depths_text;
-    const char* methods;
     int64_t samples;
     int64_t seed;
-    EvalOutput output;
-    SessionFlags session;
     RealList depths;
-    const sipo_model* opened;
+    Evaluation evaluation;
 } KeyValueArguments;
 
 /* "Key 482913 has the value 550218.\n" as often as there are pairs, then the question. The keys
@@ -59,7 +54,8 @@ static int make(const EvalTask* task, size_t index, EvalCase* made) {
         snprintf(made->right, sizeof made->right, "%06" PRIu64, value);
     }
     length += (size_t)sprintf(text + length, "Key %06" PRIu64 " has the value", asked);
-    const int code = tokens_from_text(task->command, a->opened, text, length, &made->prompt);
+    const int code =
+        tokens_from_text(task->command, a->evaluation.model, text, length, &made->prompt);
     free(text);
     return code;
 }
@@ -76,28 +72,19 @@ static double score(const EvalTask* task, size_t index, const EvalCase* asked, c
 
 static void write_facts(Json* json, const void* user) {
     const KeyValueArguments* a = user;
-    json_string(json, "model", a->model);
+    json_string(json, "model", a->evaluation.path);
     json_integer(json, "samples", a->samples);
     json_integer(json, "seed", a->seed);
 }
 
 static int run(const Command* command, KeyValueArguments* a) {
-    Variant variants[method_count];
-    size_t count = 0;
-    sipo_model* model = NULL;
     IntegerList pairs;
     int code = parse_integer_list(command->name, "pairs", a->pairs_text, 1, 1000000, &pairs);
     if (code == exit_ok) {
         code = parse_real_list(command->name, "depths", a->depths_text, 0, 1, &a->depths);
     }
+    if (code == exit_ok) code = evaluation_open(command, &a->evaluation);
     if (code == exit_ok) {
-        code = variants_of_methods(command->name, a->methods, &a->session, variants, &count);
-    }
-    if (code == exit_ok) {
-        code = load_model(command, a->model, a->session.backend, a->session.threads, &model);
-    }
-    if (code == exit_ok) {
-        a->opened = model;
         EvalTask task = {.command = command->name,
                          .name = "keyvalue",
                          .result = "accuracy",
@@ -114,10 +101,9 @@ static int run(const Command* command, KeyValueArguments* a) {
                          .score = score};
         memcpy(task.row_values, pairs.items, sizeof task.row_values);
         memcpy(task.part_values, a->depths.items, sizeof task.part_values);
-        code =
-            eval_run_and_report(command, model, &task, variants, count, &a->output, write_facts, a);
+        code = evaluation_run(command, &a->evaluation, &task, write_facts, a);
     }
-    sipo_model_free(model);
+    evaluation_close(&a->evaluation);
     return code;
 }
 
@@ -126,15 +112,9 @@ int eval_keyvalue(int argc, char** argv) {
         .pairs_text = "50,100,200", .depths_text = "0,.25,.5,.75,1", .samples = 4};
     const Option options[] = {
         option_text("pairs", "LIST", &a.pairs_text, "keys with values in a prompt"),
-        option_text("depths", "LIST", &a.depths_text,
-                    "which is asked for: 0 the first, 1 the last"),
-        option_integer("samples", &a.samples, 1, 100000, "prompts of each number and depth"),
-        option_integer("seed", &a.seed, 0, INT64_MAX, "chooses keys and values"),
-        eval_methods_option(&a.methods),
-        option_flag("by-depth", &a.output.by_part, "a column for each depth"),
-        option_flag("show", &a.output.show, "print each answer on standard error"),
-        eval_svg_option(&a.output),
-        eval_state_option(&a.output),
+        depths_option(&a.depths_text, "which is asked for: 0 the first, 1 the last"),
+        samples_option(&a.samples, "prompts of each number and depth"),
+        seed_option(&a.seed, "chooses keys and values"),
     };
     Command command = {
         .name = "eval keyvalue",
@@ -143,10 +123,12 @@ int eval_keyvalue(int argc, char** argv) {
             "Lists keys with values, six digits each, and asks for the value of one. Prints\n"
             "the share of right answers with its 95 % interval (Wilson).",
         .example = "  sipo eval keyvalue mamba.sipo --pairs 100,500 --methods none,longmamba",
-        .positionals = {{"MODEL", 0, &a.model}},
+        .positionals = {{"MODEL", 0, &a.evaluation.path}},
         .positional_count = 1,
-        .groups = {{"Options", options, COUNT_OF(options)}, session_flags_group(&a.session)},
-        .group_count = 2,
+        .groups = {{"Keys", options, COUNT_OF(options)},
+                   evaluation_group(&a.evaluation, asks_answers_by_depth),
+                   session_flags_group(&a.evaluation.session)},
+        .group_count = 3,
     };
     int code = exit_ok;
     if (args_parse(&command, argc, argv, &code) == parse_stopped) return code;

@@ -1,57 +1,40 @@
 /* sipo eval longbench: prompts with references, scored as LongBench does. */
 #include <sipo/sipo.h>
-#include <stddef.h>
+#include <string.h>
 
 #include "args.h"
 #include "commands.h"
-#include "eval_report.h"
-#include "loading.h"
+#include "evaluation.h"
 #include "longbench_task.h"
 #include "report.h"
-#include "session_flags.h"
 
 typedef struct {
-    const char* model;
-    const char* methods;
-    EvalOutput output;
     LongbenchTask longbench;
-    SessionFlags session;
+    Evaluation evaluation;
 } LongbenchArguments;
 
 static void write_facts(Json* json, const void* user) {
     const LongbenchArguments* a = user;
-    json_string(json, "model", a->model);
+    json_string(json, "model", a->evaluation.path);
     json_string(json, "cases", a->longbench.path);
 }
 
 static int run(const Command* command, LongbenchArguments* a) {
-    Variant variants[method_count];
-    size_t count = 0;
-    sipo_model* model = NULL;
     EvalTask task;
-    int code = variants_of_methods(command->name, a->methods, &a->session, variants, &count);
-    if (code == exit_ok) code = longbench_task_read(command->name, &a->longbench);
+    int code = longbench_task_read(command->name, &a->longbench);
+    if (code == exit_ok) code = evaluation_open(command, &a->evaluation);
     if (code == exit_ok) {
-        code = load_model(command, a->model, a->session.backend, a->session.threads, &model);
+        code = longbench_task_open(command->name, a->evaluation.model, &a->longbench, &task);
     }
-    if (code == exit_ok) code = longbench_task_open(command->name, model, &a->longbench, &task);
-    if (code == exit_ok) {
-        code =
-            eval_run_and_report(command, model, &task, variants, count, &a->output, write_facts, a);
-    }
+    if (code == exit_ok) code = evaluation_run(command, &a->evaluation, &task, write_facts, a);
     longbench_task_free(&a->longbench);
-    sipo_model_free(model);
+    evaluation_close(&a->evaluation);
     return code;
 }
 
 int eval_longbench(int argc, char** argv) {
-    LongbenchArguments a = {.model = NULL};
-    const Option options[] = {
-        eval_methods_option(&a.methods),
-        option_flag("show", &a.output.show, "print each answer on standard error"),
-        eval_svg_option(&a.output),
-        eval_state_option(&a.output),
-    };
+    LongbenchArguments a;
+    memset(&a, 0, sizeof a);
     Command command = {
         .name = "eval longbench",
         .usage = "MODEL --cases FILE.jsonl [options]",
@@ -63,11 +46,11 @@ int eval_longbench(int argc, char** argv) {
             "  sipo eval longbench mamba.sipo --cases hotpotqa.jsonl --metric f1 --max-tokens 32 "
             "\\\n"
             "      --template '{context} Question: {input} Answer:' --methods none,longmamba",
-        .positionals = {{"MODEL", 0, &a.model}},
+        .positionals = {{"MODEL", 0, &a.evaluation.path}},
         .positional_count = 1,
         .groups = {longbench_group(&a.longbench, "cases"),
-                   {"Options", options, COUNT_OF(options)},
-                   session_flags_group(&a.session)},
+                   evaluation_group(&a.evaluation, asks_answers),
+                   session_flags_group(&a.evaluation.session)},
         .group_count = 3,
     };
     int code = exit_ok;

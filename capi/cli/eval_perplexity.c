@@ -5,66 +5,43 @@
 
 #include "args.h"
 #include "commands.h"
-#include "eval_report.h"
-#include "loading.h"
+#include "evaluation.h"
 #include "perplexity_task.h"
 #include "report.h"
-#include "session_flags.h"
+#include "shared_options.h"
 
 typedef struct {
-    const char* model;
     const char* text;
-    const char* methods;
-    EvalOutput output;
     PerplexityTask perplexity;
-    SessionFlags session;
+    Evaluation evaluation;
 } PerplexityArguments;
 
 static void write_facts(Json* json, const void* user) {
     const PerplexityArguments* a = user;
-    json_string(json, "model", a->model);
+    json_string(json, "model", a->evaluation.path);
     json_integer(json, "scored", a->perplexity.scored);
 }
 
 static int run(const Command* command, PerplexityArguments* a) {
-    Variant variants[method_count];
-    size_t count = 0;
-    sipo_model* model = NULL;
+    Evaluation* e = &a->evaluation;
     Tokens text = {NULL, 0};
     EvalTask task;
     /* Scored tokens must not be dropped, nor the one before them. */
-    if (a->session.protected_tail == NOT_GIVEN) {
-        a->session.protected_tail = a->perplexity.scored + 1;
+    if (e->session.protected_tail == NOT_GIVEN) {
+        e->session.protected_tail = a->perplexity.scored + 1;
     }
-    int code = variants_of_methods(command->name, a->methods, &a->session, variants, &count);
-    if (code == exit_ok) {
-        code = load_model(command, a->model, a->session.backend, a->session.threads, &model);
-    }
-    if (code == exit_ok) code = tokens_from_text_file(command->name, model, a->text, &text);
+    int code = evaluation_open(command, e);
+    if (code == exit_ok) code = tokens_from_text_file(command->name, e->model, a->text, &text);
     if (code == exit_ok) code = perplexity_task_open(command->name, &text, &a->perplexity, &task);
-    if (code == exit_ok) {
-        code =
-            eval_run_and_report(command, model, &task, variants, count, &a->output, write_facts, a);
-    }
+    if (code == exit_ok) code = evaluation_run(command, e, &task, write_facts, a);
     tokens_free(&text);
-    sipo_model_free(model);
+    evaluation_close(e);
     return code;
 }
 
 int eval_perplexity(int argc, char** argv) {
-    PerplexityArguments a = {
-        .perplexity = {.lengths_text = "2048,8192", .windows = 11, .scored = 100}};
-    const Option options[] = {
-        option_text("text", "FILE", &a.text, "text to predict"),
-        option_text("lengths", "LIST", &a.perplexity.lengths_text, "tokens of the windows"),
-        option_integer("windows", &a.perplexity.windows, 1, 100000,
-                       "at most so many, spread over the text"),
-        option_integer("scored", &a.perplexity.scored, 1, 1 << 20,
-                       "tokens scored at the end of a window"),
-        eval_methods_option(&a.methods),
-        eval_svg_option(&a.output),
-        eval_state_option(&a.output),
-    };
+    PerplexityArguments a = {.text = NULL};
+    const Option options[] = {text_option(&a.text, "text to predict")};
     Command command = {
         .name = "eval perplexity",
         .usage = "MODEL --text FILE [options]",
@@ -75,10 +52,13 @@ int eval_perplexity(int argc, char** argv) {
         .example =
             "  sipo eval perplexity mamba.sipo --text book.txt --lengths 2048,16384 \\\n"
             "      --methods none,longmamba",
-        .positionals = {{"MODEL", 0, &a.model}},
+        .positionals = {{"MODEL", 0, &a.evaluation.path}},
         .positional_count = 1,
-        .groups = {{"Options", options, COUNT_OF(options)}, session_flags_group(&a.session)},
-        .group_count = 2,
+        .groups = {{"Text", options, COUNT_OF(options)},
+                   perplexity_group(&a.perplexity),
+                   evaluation_group(&a.evaluation, asks_nothing),
+                   session_flags_group(&a.evaluation.session)},
+        .group_count = 4,
     };
     int code = exit_ok;
     if (args_parse(&command, argc, argv, &code) == parse_stopped) return code;

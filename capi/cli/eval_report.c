@@ -10,12 +10,6 @@
 #include "files.h"
 #include "table.h"
 
-Option eval_methods_option(const char** methods) {
-    return option_text("methods", "LIST", methods,
-                       "context methods to compare, such as none,longmamba (default: that of "
-                       "--context)");
-}
-
 Option eval_svg_option(EvalOutput* output) {
     return option_text("svg", "FILE", &output->svg, "also draw the results");
 }

@@ -14,7 +14,6 @@ typedef struct {
 } EvalOutput;
 
 /* The options behind it. */
-Option eval_methods_option(const char** methods);
 Option eval_svg_option(EvalOutput* output);
 Option eval_state_option(EvalOutput* output);
 

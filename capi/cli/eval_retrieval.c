@@ -9,13 +9,12 @@
 #include "allocate.h"
 #include "args.h"
 #include "commands.h"
-#include "eval_report.h"
+#include "evaluation.h"
 #include "files.h"
 #include "json_read.h"
-#include "loading.h"
 #include "random.h"
 #include "report.h"
-#include "session_flags.h"
+#include "shared_options.h"
 #include "text_metrics.h"
 
 enum { id_count = 1000, answer_tokens = 6, longest_id = 8 };
@@ -26,15 +25,11 @@ typedef struct {
 } Question;
 
 typedef struct {
-    const char* model;
     const char* squad;
     const char* documents_text;
-    const char* methods;
     int64_t samples;
     int64_t seed;
-    EvalOutput output;
-    SessionFlags session;
-    const sipo_model* opened;
+    Evaluation evaluation;
     JsonValue data;
     const char** documents; /* texts of `data`, as the questions' */
     size_t document_count;
@@ -88,7 +83,7 @@ static int make(const EvalTask* task, size_t index, EvalCase* made) {
     const int failed = ferror(out);
     int code = fclose(out) != 0 || failed ? report_no_memory(task->command, "a prompt") : exit_ok;
     if (code == exit_ok) {
-        code = tokens_from_text(task->command, a->opened, text, length, &made->prompt);
+        code = tokens_from_text(task->command, a->evaluation.model, text, length, &made->prompt);
     }
     free(text);
     snprintf(made->right, sizeof made->right, "%d", ids[golden]);
@@ -169,28 +164,19 @@ static int read_squad(const char* command, RetrievalArguments* a) {
 
 static void write_facts(Json* json, const void* user) {
     const RetrievalArguments* a = user;
-    json_string(json, "model", a->model);
+    json_string(json, "model", a->evaluation.path);
     json_string(json, "squad", a->squad);
     json_integer(json, "samples", a->samples);
     json_integer(json, "seed", a->seed);
 }
 
 static int run(const Command* command, RetrievalArguments* a) {
-    Variant variants[method_count];
-    size_t count = 0;
-    sipo_model* model = NULL;
     IntegerList documents;
     int code =
         parse_integer_list(command->name, "documents", a->documents_text, 2, id_count, &documents);
-    if (code == exit_ok) {
-        code = variants_of_methods(command->name, a->methods, &a->session, variants, &count);
-    }
     if (code == exit_ok) code = read_squad(command->name, a);
+    if (code == exit_ok) code = evaluation_open(command, &a->evaluation);
     if (code == exit_ok) {
-        code = load_model(command, a->model, a->session.backend, a->session.threads, &model);
-    }
-    if (code == exit_ok) {
-        a->opened = model;
         EvalTask task = {.command = command->name,
                          .name = "retrieval",
                          .result = "accuracy",
@@ -205,13 +191,12 @@ static int run(const Command* command, RetrievalArguments* a) {
                          .stop = stop,
                          .score = score};
         memcpy(task.row_values, documents.items, sizeof task.row_values);
-        code =
-            eval_run_and_report(command, model, &task, variants, count, &a->output, write_facts, a);
+        code = evaluation_run(command, &a->evaluation, &task, write_facts, a);
     }
     json_free(&a->data);
     free(a->documents);
     free(a->questions);
-    sipo_model_free(model);
+    evaluation_close(&a->evaluation);
     return code;
 }
 
@@ -221,12 +206,8 @@ int eval_retrieval(int argc, char** argv) {
         option_text("squad", "FILE.json", &a.squad, "SQuAD 1.1 or 2.0, as it is published"),
         option_text("documents", "LIST", &a.documents_text,
                     "documents in a prompt, the golden one included"),
-        option_integer("samples", &a.samples, 1, 100000, "questions"),
-        option_integer("seed", &a.seed, 0, INT64_MAX, "chooses questions, documents and ids"),
-        eval_methods_option(&a.methods),
-        option_flag("show", &a.output.show, "print each answer on standard error"),
-        eval_svg_option(&a.output),
-        eval_state_option(&a.output),
+        samples_option(&a.samples, "questions"),
+        seed_option(&a.seed, "chooses questions, documents and ids"),
     };
     Command command = {
         .name = "eval retrieval",
@@ -238,10 +219,12 @@ int eval_retrieval(int argc, char** argv) {
         .example =
             "  sipo eval retrieval mamba.sipo --squad dev-v1.1.json --documents 11,101 \\\n"
             "      --methods none,decimamba",
-        .positionals = {{"MODEL", 0, &a.model}},
+        .positionals = {{"MODEL", 0, &a.evaluation.path}},
         .positional_count = 1,
-        .groups = {{"Options", options, COUNT_OF(options)}, session_flags_group(&a.session)},
-        .group_count = 2,
+        .groups = {{"Documents", options, COUNT_OF(options)},
+                   evaluation_group(&a.evaluation, asks_answers),
+                   session_flags_group(&a.evaluation.session)},
+        .group_count = 3,
     };
     int code = exit_ok;
     if (args_parse(&command, argc, argv, &code) == parse_stopped) return code;

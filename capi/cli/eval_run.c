@@ -176,11 +176,6 @@ static int prepare(EvalRun* run) {
     uint64_t whole = 0;
     Random cases = {task->answers};
     int code = exit_ok;
-    for (size_t v = 0; v < run->variant_count && code == exit_ok; ++v) {
-        sipo_session* session = NULL;
-        code = open_session(run, v, NULL, &session);
-        sipo_session_free(session);
-    }
     for (size_t i = 0; i < task->cases && code == exit_ok; ++i) {
         EvalCase asked;
         memset(&asked, 0, sizeof asked);
@@ -191,8 +186,14 @@ static int prepare(EvalRun* run) {
         tokens_free(&asked.prompt);
         if (interrupted() && code == exit_ok) code = report_cancelled(task->command);
     }
-    for (size_t v = 0; v < run->variant_count; ++v)
-        run->keys[v] = eval_state_key(run, v, cases.state);
+    for (size_t v = 0; v < run->variant_count && code == exit_ok; ++v) {
+        sipo_session* session = NULL;
+        code = open_session(run, v, NULL, &session);
+        if (code == exit_ok && run->state != NULL) {
+            code = eval_state_key(task, session, cases.state, &run->keys[v]);
+        }
+        sipo_session_free(session);
+    }
     run->progress.whole = whole * run->variant_count;
     return code;
 }

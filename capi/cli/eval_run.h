@@ -10,7 +10,7 @@
 #include "progress.h"
 #include "session_flags.h"
 
-enum { variant_name_size = 96, eval_most_variants = 64, answer_size = 4096 };
+enum { variant_name_size = 96, eval_most_variants = 64, answer_size = 1 << 16 };
 
 /* A way to read prompts: a context method with its options. */
 typedef struct {

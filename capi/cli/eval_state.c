@@ -11,10 +11,9 @@
 
 #include "allocate.h"
 #include "files.h"
-#include "loading.h"
 #include "report.h"
 
-static const char first_line[] = "sipo evaluation 2\n";
+static const char first_line[] = "sipo evaluation 3\n";
 
 static void mix_bytes(uint64_t* hash, const void* bytes, size_t size) {
     for (size_t i = 0; i < size; ++i) {
@@ -22,56 +21,24 @@ static void mix_bytes(uint64_t* hash, const void* bytes, size_t size) {
     }
 }
 
-static void mix_text(uint64_t* hash, const char* text) {
-    if (text != NULL) mix_bytes(hash, text, strlen(text));
-    mix_bytes(hash, "", 1);
-}
+static void mix_text(uint64_t* hash, const char* text) { mix_bytes(hash, text, strlen(text) + 1); }
 
-static void mix_calibration(uint64_t* hash, const sipo_calibration* calibration) {
-    size_t count = 0;
-    float* decay = NULL;
-    if (calibration == NULL) return;
-    if (sipo_calibration_log_decay(calibration, NULL, 0, &count) != SIPO_OK) return;
-    decay = malloc(count * sizeof *decay + 1);
-    if (decay != NULL && sipo_calibration_log_decay(calibration, decay, count, &count) == SIPO_OK) {
-        mix_bytes(hash, decay, count * sizeof *decay);
-    }
-    free(decay);
-}
-
-/* Everything that a result depends on, but for the machine. */
-static void mix_variant(uint64_t* hash, const Variant* variant) {
-    const SessionFlags* s = &variant->session;
-    const int64_t whole[] = {s->context,        s->decimation_capacity, s->decimation_min_tokens,
-                             s->protected_tail, s->expected_tokens,     s->filtered_channels,
-                             s->channel_seed};
-    const double real[] = {isnan(s->decimation_rate) ? -1 : s->decimation_rate,
-                           isnan(s->global_threshold) ? -1 : s->global_threshold};
-    mix_bytes(hash, whole, sizeof whole);
-    mix_bytes(hash, real, sizeof real);
-    mix_text(hash, s->layers);
-    mix_text(hash, s->profile);
-    mix_calibration(hash, variant->calibration);
-}
-
-uint64_t eval_state_key(const EvalRun* run, size_t variant, uint64_t cases) {
-    static const int32_t texts[] = {SIPO_MODEL_SOURCE, SIPO_MODEL_WEIGHTS_TYPE};
-    uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    for (size_t i = 0; i < COUNT_OF(texts); ++i) {
-        char text[256] = "";
-        size_t length = 0;
-        if (sipo_model_get_text(run->model, texts[i], text, sizeof text, &length) != SIPO_OK) {
-            length = 0;
-        }
-        mix_bytes(&hash, text, length);
-    }
-    const int64_t parameters = model_integer(run->model, SIPO_MODEL_PARAMETERS);
-    mix_bytes(&hash, &parameters, sizeof parameters);
-    mix_bytes(&hash, &cases, sizeof cases);
-    mix_text(&hash, run->task->name);
-    mix_text(&hash, run->task->result);
-    mix_variant(&hash, &run->variants[variant]);
-    return hash;
+/* Everything that a result depends on, but for the machine: the snapshot of a session that has read nothing
+ * tells weights, method, options, calibration and version. */
+int eval_state_key(const EvalTask* task, const sipo_session* session, uint64_t cases,
+                   uint64_t* key) {
+    sipo_snapshot* snapshot = NULL;
+    const void* bytes = NULL;
+    size_t size = 0;
+    sipo_status status = sipo_session_save_memory(session, NULL, &snapshot);
+    if (status == SIPO_OK) status = sipo_snapshot_bytes(snapshot, &bytes, &size);
+    *key = UINT64_C(0xCBF29CE484222325);
+    if (status == SIPO_OK) mix_bytes(key, bytes, size);
+    sipo_snapshot_free(snapshot);
+    mix_bytes(key, &cases, sizeof cases);
+    mix_text(key, task->name);
+    mix_text(key, task->result);
+    return report_status(task->command, status);
 }
 
 static int add(EvalState* state, const KeptResult* kept) {

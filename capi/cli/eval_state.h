@@ -23,8 +23,10 @@ struct EvalState {
 int eval_state_open(const char* command, const char* path, EvalState* state);
 void eval_state_close(EvalState* state);
 
-/* What the results of a variant are known by, given a hash of all cases. */
-uint64_t eval_state_key(const EvalRun* run, size_t variant, uint64_t cases);
+/* What the results of a session that has read nothing are known by, given a hash of all cases; the exit
+ * code. */
+int eval_state_key(const EvalTask* task, const sipo_session* session, uint64_t cases,
+                   uint64_t* key);
 
 /* Whether all that is kept is of a run's cases. */
 int eval_state_is_of(const EvalState* state, const EvalRun* run);

@@ -36,6 +36,10 @@ static const char* choice_name(const Option* option) {
 /* Writes "(default …)", or nothing when there is none to show. */
 static void describe_default(const Option* option, char* text, size_t size) {
     text[0] = '\0';
+    if (option->fallback != NULL) {
+        snprintf(text, size, "(default %s)", option->fallback);
+        return;
+    }
     switch (option->kind) {
         case kind_flag: break;
         case kind_text:

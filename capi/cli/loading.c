@@ -4,17 +4,12 @@
 #include "progress.h"
 #include "report.h"
 
-Option backend_option(const char** backend) {
-    return option_text("backend", "auto|cpu|cuda|cuda:N", backend,
-                       "where to compute (default auto: the first CUDA device, or else the CPU)");
-}
-
 int load_model(const Command* command, const char* path, const char* backend, int64_t threads,
                sipo_model** model) {
     Progress progress;
     sipo_model_options* options = NULL;
     sipo_status status = sipo_model_options_create(&options);
-    if (status == SIPO_OK && threads != NOT_GIVEN) {
+    if (status == SIPO_OK) {
         status = sipo_model_options_set_threads(options, (int32_t)threads);
     }
     if (status == SIPO_OK && backend != NULL) {

@@ -6,11 +6,8 @@
 
 #include "args.h"
 
-/* The option that says where a model computes. */
-Option backend_option(const char** backend);
-
-/* Opens the model at `path` with a progress bar; the exit code. `backend` may be NULL, `threads`
- * NOT_GIVEN: the library's defaults. */
+/* Opens the model at `path` with a progress bar; the exit code. `backend` may be NULL: the library
+ * chooses; `threads` 0: all processors. */
 int load_model(const Command* command, const char* path, const char* backend, int64_t threads,
                sipo_model** model);
 

@@ -8,6 +8,7 @@
 #include "files.h"
 #include "random.h"
 #include "report.h"
+#include "shared_options.h"
 #include "text_metrics.h"
 
 enum { most_classes = 4096 };
@@ -17,6 +18,8 @@ typedef enum {
     metric_kind_rouge,
     metric_kind_class,
     metric_kind_code,
+    metric_kind_retrieval,
+    metric_kind_count,
     metric_kind_exact
 } MetricKind;
 
@@ -24,6 +27,8 @@ static const Choice metrics[] = {{"f1", metric_kind_f1},
                                  {"rouge-l", metric_kind_rouge},
                                  {"classification", metric_kind_class},
                                  {"code", metric_kind_code},
+                                 {"retrieval", metric_kind_retrieval},
+                                 {"count", metric_kind_count},
                                  {"exact", metric_kind_exact},
                                  {NULL, 0}};
 
@@ -39,9 +44,10 @@ OptionGroup longbench_group(LongbenchTask* task, const char* file_option) {
             "\"dataset\" groups them, \"all_classes\" is for classification"),
         option_text("template", "TEXT", &task->template_text,
                     "the prompt, with members of the object in braces, as \"{context} {input}\""),
-        option_choice("metric", "f1|rouge-l|classification|code|exact", &task->metric, metrics,
+        option_choice("metric", "f1|rouge-l|classification|code|retrieval|count|exact",
+                      &task->metric, metrics,
                       "what an answer is worth; the best over the references counts"),
-        option_integer("max-tokens", &task->max_tokens, 1, 4096, "of an answer"),
+        max_tokens_option(&task->max_tokens, 4096, "of an answer"),
         option_flag("first-line", &task->first_line, "only the first line of an answer counts"),
         option_integer("limit", &task->limit, 1, INT64_MAX, "no more cases than that"),
     };
@@ -115,6 +121,8 @@ static double score_one(const LongbenchTask* own, size_t index, const char* answ
     switch ((MetricKind)own->metric) {
         case metric_kind_rouge: return metric_rouge_l(answer, reference);
         case metric_kind_code: return metric_code_similarity(answer, reference);
+        case metric_kind_retrieval: return metric_retrieval(answer, reference);
+        case metric_kind_count: return metric_count(answer, reference);
         case metric_kind_exact: return metric_exact(answer, reference);
         case metric_kind_class:
             for (size_t i = 0; all != NULL && i < all->count && count < most_classes; ++i) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "report.h"
+#include "shared_options.h"
 
 /* Tokens that an answer may take: a space and five digits, with some to spare. */
 enum { answer_tokens = 8, answer_tokens_paper = 16 };
@@ -18,11 +19,10 @@ OptionGroup passkey_group(PasskeyTask* task, const char* lengths, int64_t sample
     task->samples = samples;
     task->protocol = passkey_ours;
     const Option options[passkey_option_count] = {
-        option_text("lengths", "LIST", &task->lengths_text, "tokens of the prompts"),
-        option_text("depths", "LIST", &task->depths_text,
-                    "where the number stands: 0 the beginning, 1 the end"),
-        option_integer("samples", &task->samples, 1, 100000, "prompts of each length and depth"),
-        option_integer("seed", &task->seed, 0, INT64_MAX, "chooses text and numbers"),
+        lengths_option(&task->lengths_text, "tokens of the prompts"),
+        depths_option(&task->depths_text, "where the number stands: 0 the beginning, 1 the end"),
+        samples_option(&task->samples, "prompts of each length and depth"),
+        seed_option(&task->seed, "chooses text and numbers"),
         option_choice("protocol", "sipo|paper", &task->protocol, protocols,
                       "sipo: the text, then the question, of that length together; paper: as "
                       "DeciMamba, the question on a line before a text of that length, a line for "
@@ -99,6 +99,15 @@ int passkey_task_open(const char* command, const sipo_model* model, Tokens* nois
     memcpy(task->part_values, passkey->depths.items, sizeof task->part_values);
     return passkey_source_open(command, model, noise, (PasskeyProtocol)passkey->protocol,
                                &passkey->source);
+}
+
+int passkey_task_open_file(const char* command, const sipo_model* model, const char* noise,
+                           PasskeyTask* passkey, EvalTask* task) {
+    Tokens tokens = {NULL, 0};
+    int code = tokens_from_text_file(command, model, noise, &tokens);
+    if (code == exit_ok) code = passkey_task_open(command, model, &tokens, passkey, task);
+    tokens_free(&tokens);
+    return code;
 }
 
 void passkey_task_free(PasskeyTask* task) { passkey_source_free(&task->source); }

@@ -22,6 +22,10 @@ typedef struct {
 /* The options of lengths, depths, samples, seed and protocol; `task` has to stay where it is. */
 OptionGroup passkey_group(PasskeyTask* task, const char* lengths, int64_t samples);
 
+/* As below, with the text of a file as noise. */
+int passkey_task_open_file(const char* command, const sipo_model* model, const char* noise,
+                           PasskeyTask* passkey, EvalTask* task);
+
 /* Reads the options; takes `noise`. The exit code; passkey_task_free() in any case. */
 int passkey_task_open(const char* command, const sipo_model* model, Tokens* noise,
                       PasskeyTask* passkey, EvalTask* task);

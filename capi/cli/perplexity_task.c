@@ -5,6 +5,21 @@
 
 #include "allocate.h"
 #include "report.h"
+#include "shared_options.h"
+
+OptionGroup perplexity_group(PerplexityTask* task) {
+    memset(task, 0, sizeof *task);
+    task->lengths_text = "2048,8192";
+    task->windows = 11;
+    task->scored = 100;
+    const Option options[perplexity_option_count] = {
+        lengths_option(&task->lengths_text, "tokens of the windows"),
+        windows_option(&task->windows),
+        scored_option(&task->scored),
+    };
+    memcpy(task->options, options, sizeof options);
+    return (OptionGroup){"Windows", task->options, perplexity_option_count};
+}
 
 static int make(const EvalTask* task, size_t index, EvalCase* made) {
     const PerplexityTask* own = task->own;

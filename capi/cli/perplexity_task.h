@@ -4,7 +4,10 @@
 
 #include <sipo/sipo.h>
 
+#include "args.h"
 #include "eval_task.h"
+
+enum { perplexity_option_count = 3 };
 
 typedef struct {
     const char* lengths_text;
@@ -13,7 +16,11 @@ typedef struct {
     const Tokens* text;
     size_t first_case[list_capacity + 1]; /* by row */
     size_t stride[list_capacity];
+    Option options[perplexity_option_count];
 } PerplexityTask;
+
+/* The options of lengths, windows and scored tokens; `task` has to stay where it is. */
+OptionGroup perplexity_group(PerplexityTask* task);
 
 /* `text` stays the caller's and outlives the task; the exit code. */
 int perplexity_task_open(const char* command, const Tokens* text, PerplexityTask* perplexity,

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "loading.h"
 #include "report.h"
+#include "shared_options.h"
 
 static const int64_t most_tokens = INT64_C(1) << 40;
 
@@ -24,41 +24,43 @@ OptionGroup session_flags_group(SessionFlags* flags) {
     flags->decimation_rate = flags->global_threshold = NOT_GIVEN_REAL;
     flags->decimation_capacity = flags->decimation_min_tokens = NOT_GIVEN;
     flags->protected_tail = flags->expected_tokens = NOT_GIVEN;
-    flags->threads = flags->chunk = NOT_GIVEN;
+    flags->chunk = NOT_GIVEN;
     flags->filtered_channels = SIPO_CHANNELS_GLOBAL;
     const Option options[session_option_count] = {
         option_choice("context", "none|decimamba|longmamba|profile", &flags->context, methods_known,
                       "how to go beyond the training length; profile: as the profile says that "
                       "'sipo tune' saved"),
-        option_text("layers", "4,5|all", &flags->layers,
-                    "layers that the method acts in (default: decimamba the middle one, longmamba "
-                    "all)"),
-        option_real("decimation-rate", &flags->decimation_rate, 0, 1,
-                    "decimamba: each further layer keeps this share of the one before (default "
-                    "0.5)"),
-        option_integer("decimation-capacity", &flags->decimation_capacity, 1, most_tokens,
-                       "decimamba: tokens that the first layer keeps (default the training "
-                       "length)"),
-        option_integer("decimation-min-tokens", &flags->decimation_min_tokens, 1, most_tokens,
-                       "decimamba: never keep fewer (default 20)"),
-        option_integer("protected-tail", &flags->protected_tail, 1, most_tokens,
-                       "decimamba: tokens at the end that are always kept (default 1)"),
-        option_real("global-threshold", &flags->global_threshold, 0, 1,
-                    "longmamba: a channel is global when its decay over the training length "
-                    "exceeds this (default 0.01)"),
+        option_default(
+            option_text("layers", "4,5|all", &flags->layers, "layers that the method acts in"),
+            "for decimamba the middle one, for longmamba all"),
+        option_default(
+            option_real("decimation-rate", &flags->decimation_rate, 0, 1,
+                        "decimamba: each further layer keeps this share of the one before"),
+            "0.5"),
+        option_default(option_integer("decimation-capacity", &flags->decimation_capacity, 1,
+                                      most_tokens, "decimamba: tokens that the first layer keeps"),
+                       "the training length"),
+        option_default(option_integer("decimation-min-tokens", &flags->decimation_min_tokens, 1,
+                                      most_tokens, "decimamba: never keep fewer"),
+                       "20"),
+        option_default(option_integer("protected-tail", &flags->protected_tail, 1, most_tokens,
+                                      "decimamba: tokens at the end that are always kept"),
+                       "1"),
+        option_default(global_threshold_option(&flags->global_threshold), "0.01"),
         option_choice("filtered-channels", "global|local|random", &flags->filtered_channels,
                       channel_kinds, "longmamba: channels that skip unimportant tokens"),
         option_integer("channel-seed", &flags->channel_seed, 0, INT64_MAX,
                        "longmamba: chooses the random channels"),
-        option_text("profile", "NAME", &flags->profile,
-                    "longmamba: calibration profile (default \"default\")"),
-        option_integer("expected-tokens", &flags->expected_tokens, 0, most_tokens,
-                       "longmamba: filter as for this total length (default: that of the prompt)"),
+        option_default(profile_option(&flags->profile, "longmamba: calibration profile"),
+                       "\"default\""),
+        option_default(option_integer("expected-tokens", &flags->expected_tokens, 0, most_tokens,
+                                      "longmamba: filter as for this total length"),
+                       "that of the prompt"),
         backend_option(&flags->backend),
-        option_integer("threads", &flags->threads, 0, 256,
-                       "threads of the computation (default 0: all processors)"),
-        option_integer("chunk", &flags->chunk, 1, 65536,
-                       "tokens of the prompt that go together (default: the backend's)"),
+        threads_option(&flags->threads),
+        option_default(option_integer("chunk", &flags->chunk, 1, 65536,
+                                      "tokens of the prompt that go together"),
+                       "the backend's"),
     };
     memcpy(flags->options, options, sizeof options);
     return (OptionGroup){"Session", flags->options, session_option_count};
@@ -113,10 +115,7 @@ static sipo_status set_longmamba(const SessionFlags* flags, sipo_session_options
 
 static sipo_status set_computation(const SessionFlags* flags, Progress* progress,
                                    sipo_session_options* options) {
-    sipo_status status = SIPO_OK;
-    if (flags->threads != NOT_GIVEN) {
-        status = sipo_session_options_set_threads(options, (int32_t)flags->threads);
-    }
+    sipo_status status = sipo_session_options_set_threads(options, (int32_t)flags->threads);
     if (status == SIPO_OK && flags->chunk != NOT_GIVEN) {
         status = sipo_session_options_set_chunk_tokens(options, flags->chunk);
     }
@@ -185,6 +184,12 @@ int session_check(const Command* command, const SessionFlags* flags, const Integ
         sipo_session_free(session);
     }
     return code;
+}
+
+Option methods_option(const char** methods) {
+    return option_default(option_text("methods", "LIST", methods,
+                                      "context methods side by side, such as none,longmamba"),
+                          "that of --context");
 }
 
 int parse_methods(const char* command, const char* text, const SessionFlags* flags,

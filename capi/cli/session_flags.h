@@ -26,7 +26,7 @@ typedef struct {
     int64_t expected_tokens;
     const char* layers;
     const char* backend;
-    int64_t threads;
+    int64_t threads; /* 0: all processors */
     int64_t chunk;
     Option options[session_option_count];
 } SessionFlags;
@@ -46,6 +46,8 @@ int session_open(const Command* command, const SessionFlags* flags, int64_t meth
 /* Fails now if a session of one of the methods would fail after the work of those before it. */
 int session_check(const Command* command, const SessionFlags* flags, const IntegerList* methods,
                   const sipo_model* model);
+
+Option methods_option(const char** methods);
 
 /* The methods of --methods, or flags->context alone when `text` is NULL; the exit code. */
 int parse_methods(const char* command, const char* text, const SessionFlags* flags,

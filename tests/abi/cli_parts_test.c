@@ -75,24 +75,120 @@ static void test_mutations(void) {
     check(read > 100, "mutated values are read or refused");
 }
 
-static void test_metrics(void) {
+typedef struct {
+    double wanted;
+    const char* answer;
+    const char* reference;
+    const char* what;
+} Case;
+
+static void test_metric(double (*metric)(const char*, const char*), const Case* cases, size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+        const double value = metric(cases[i].answer, cases[i].reference);
+        check(is_near(value, cases[i].wanted), cases[i].what);
+        if (!is_near(value, cases[i].wanted)) printf("# %g, not %g\n", value, cases[i].wanted);
+    }
+}
+
+static void test_words(void) {
+    static const Case f1[] = {
+        {1, "The cat, sat!", "a cat sat", "F1 ignores articles and marks"},
+        {1, "well-known", "wellknown", "marks within words too"},
+        {1, "\xC3\x89T\xC3\x89", "\xC3\xA9t\xC3\xA9", "and case, of letters with accents too"},
+        {.5, "\xE2\x80\x9CThe\xE2\x80\x9D cat", "cat", "but not quotation marks beyond ASCII"},
+        {1, "x\xC2\xA0y", "x y", "a blank that does not break is a blank"},
+        {4.0 / 7, "one two three", "two three four five", "F1 counts words"},
+        {2.0 / 5, "x x b", "b b", "F1 counts each as often as both have it"},
+        {0, "", "x", "F1 of nothing is 0"},
+        {0, "the", "the", "as of articles alone"},
+    };
+    test_metric(metric_f1, f1, sizeof f1 / sizeof *f1);
+    /* Of 8 different words in the answer and 5 in the reference, w1, w2, w3 and w5 are in order. */
+    static const Case rouge[] = {
+        {1, "a b", "a b", "Rouge-L of the same is 1"},
+        {4.0 / 7, "a b c d", "b d a", "Rouge-L keeps the order"},
+        {1, "the cat the cat", "the cat", "and counts a word once"},
+        {0, "Cat", "cat", "case counts"},
+        {0, "cat,", "cat", "as do marks"},
+        {8.0 / 13, "w1 w2 w6 w7 w8. w1 w3 w8 w9 w5", "w1 w2 w3 w4 w5", "each sentence adds words"},
+        {.5, "b a", "a b. b", "of two subsequences the latter word's counts"},
+        {2.0 / 3, "a. ", "a", "a blank sentence is a word"},
+        {0, "...", "a", "full stops are nothing"},
+        {0, "a", "", "as is nothing"},
+    };
+    test_metric(metric_rouge_l, rouge, sizeof rouge / sizeof *rouge);
+}
+
+static void test_code_and_numbers(void) {
+    static const Case code[] = {
+        {1, "# note\nx = 1\ny = 2", "x = 1", "code is its first line that is no comment"},
+        {0, "# note\n\nx = 1", "x = 1", "also when that is empty"},
+        {1, "\n\nx = 1", "x = 1", "but not before the first"},
+        {0, "// x", "x", "comments alone are nothing"},
+        {.75, "abcd", "abxd", "code counts matching characters"},
+        {.25, "tide", "diet", "those about the longest run, the first of several"},
+        {.5, "diet", "tide", "which depends on the order"},
+        {.67, "abc", "abd", "in whole percent"},
+        {.67, "\xC3\xA9x\xC3\xA8", "\xC3\xA9x\xC3\xA0", "of characters, not of bytes"},
+    };
+    test_metric(metric_code_similarity, code, sizeof code / sizeof *code);
+    static const Case counts[] = {
+        {.5, "12 or 13 of them", "12", "of two numbers one is right"},
+        {0, "1 2", "12", "a number is right as a whole"},
+        {0, "none", "12", "no number is right"},
+    };
+    test_metric(metric_count, counts, sizeof counts / sizeof *counts);
+    static const Case retrieval[] = {
+        {.5, "Paragraph 3, or 4?", "Paragraph 3", "a paragraph's number is found"},
+        {1, "7",
+         "\xE6\xAE\xB5\xE8\x90\xBD"
+         "7",
+         "as is one of a Chinese reference"},
+        {0, "3", "3", "a reference without a paragraph is not met"},
+    };
+    test_metric(metric_retrieval, retrieval, sizeof retrieval / sizeof *retrieval);
+    static const Case exact[] = {
+        {1, " 73914.", "73914", "an exact answer may go on behind its end"},
+        {0, "739141", "73914", "but not its last word"},
+        {1, "\xC3\x89t\xC3\xA9", "\xC3\xA9t\xC3\xA9", "its case does not matter"},
+        {0, "7", "73914", "the beginning alone is not exact"},
+    };
+    test_metric(metric_exact, exact, sizeof exact / sizeof *exact);
+}
+
+static void test_classes(void) {
     static const char* const classes[] = {"cat", "dog", "hot dog"};
-    check(is_near(metric_f1("The cat, sat!", "a cat sat"), 1), "F1 ignores articles and marks");
-    check(is_near(metric_f1("one two three", "two three four five"), 4.0 / 7), "F1 counts words");
-    check(is_near(metric_f1("x x b", "b b"), 2.0 / 5), "F1 counts each as often as both have it");
-    check(metric_f1("", "x") == 0 && metric_f1("x", "") == 0, "F1 of nothing is 0");
-    check(is_near(metric_rouge_l("a b c d", "b d a"), 4.0 / 7), "Rouge-L keeps the order");
+    static const char* const nested[] = {"o", "hot", "dog", "hot dog"};
     check(is_near(metric_classification("it is a dog", "dog", classes, 3), 1), "a class is found");
     check(is_near(metric_classification("cat or dog", "dog", classes, 3), .5),
           "two classes halve it");
     check(is_near(metric_classification("hot dog", "hot dog", classes, 3), 1),
           "a class within the right one's name does not count");
+    check(is_near(metric_classification("hot dog", "hot dog", nested, 4), .5),
+          "but behind one that does not, it does");
     check(metric_classification("a bird", "dog", classes, 3) == 0, "no class is 0");
-    check(is_near(metric_code_similarity("# note\nx = 1\ny = 2", "x = 1"), 1),
-          "code is its first line that is no comment");
-    check(is_near(metric_code_similarity("abcd", "abxd"), .75), "code counts characters in order");
-    check(metric_exact(" 73914.", "73914") == 1 && metric_exact("739141", "73914") == 0,
-          "an exact answer ends where it should");
+}
+
+/* Texts that are no UTF-8, are longer than what is looked at, or have no end to their repetitions. */
+static void test_hostile_texts(void) {
+    enum { size = 100000 };
+    static const char* const patterns[] = {"\xFF", "a. ", "\xE6\xAE", "ab ab", ".", "the \xC3"};
+    char* text = malloc(size + 1);
+    if (text == NULL) exit(1);
+    int sound = 1;
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; ++i) {
+        const size_t length = strlen(patterns[i]);
+        for (size_t j = 0; j < size; ++j) text[j] = patterns[i][j % length];
+        text[size] = '\0';
+        const double values[] = {metric_f1(text, text + 1), metric_rouge_l(text, text + 1),
+                                 metric_code_similarity(text, text + 1),
+                                 metric_exact(text, text + 1)};
+        for (size_t j = 0; j < sizeof values / sizeof *values; ++j) {
+            sound &= values[j] >= 0 && values[j] <= 1;
+        }
+    }
+    free(text);
+    check(sound, "texts of any bytes and length are measured");
 }
 
 static void test_intervals(void) {
@@ -107,7 +203,10 @@ static void test_intervals(void) {
 int main(void) {
     test_json();
     test_mutations();
-    test_metrics();
+    test_words();
+    test_code_and_numbers();
+    test_classes();
+    test_hostile_texts();
     test_intervals();
     printf("1..%d\n", count);
     return failures != 0;

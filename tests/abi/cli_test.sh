@@ -101,8 +101,16 @@ for command in import export info calibrate generate score "eval passkey" "eval 
     # shellcheck disable=SC2086  # two words are two arguments
     run 0 "$command has help" $command --help
     says "$command's help has an example" "^Example:"
+    awk '/^  --/ || /^$/ { defaults = 0 } { defaults += gsub(/\(default/, "") } defaults > 1 { print; bad = 1 }
+        END { exit bad }' "$work/stdout" >"$work/stderr"
+    result "$command's help tells a default once" $?
 done
 run 0 "eval has help" eval --help
+# The same name for another kind of value is another option.
+cat "$tests"/../capi/cli/*.c | tr '\n' ' ' | grep -o 'option_[a-z]*( *"[a-z-]*"\(, *"[^"]*"\)\{0,1\}' |
+    tr -d ' ' | sort | uniq -d >"$work/stdout"
+[ ! -s "$work/stdout" ]
+result "an option is declared once" $?
 run 2 "no command is wrong usage"
 run 2 "an unknown command is wrong usage" imprt
 complains "the likely command is named" "did you mean 'import'"

@@ -21,13 +21,13 @@ result() {
     fi
 }
 
-# The commands and those below eval, read in another way than the pages are made.
+# The commands and those that eval's help explains, read in another way than the pages are made.
 commands=$("$sipo" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 [ "$(printf '%s\n' "$commands" | wc -l)" -ge 8 ] || { echo "Bail out! no commands"; exit 1; }
 options() { "$sipo" "$@" --help | grep -o '^  --[a-z-]*' | tr -d ' '; }
 names() {
     for name in $commands; do [ "$name" = eval ] || echo "$name"; done
-    printf 'eval passkey\neval perplexity\n'
+    "$sipo" eval --help | sed -n 's/^  \([a-z]*\)  .*/eval \1/p'
 }
 
 for page in sipo.1 libsipo.3; do
