@@ -12,6 +12,13 @@
 #include "progress.h"
 #include "report.h"
 
+int check_profile_name(const char* command, const char* name) {
+    const size_t length = strlen(name);
+    const char* const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (length >= 1 && length <= 64 && name[strspn(name, letters)] == '\0') return exit_ok;
+    return report_usage(command, "--profile takes 1 to 64 of a-z A-Z 0-9 . _ -, not '%s'", name);
+}
+
 int spread_sequences(const char* command, const char* name, Sample* sample) {
     const size_t length = sample->length;
     const size_t sequences = sample->sequences;

@@ -19,6 +19,9 @@ typedef struct {
 /* Moves `sequences` sequences that are spread evenly over the tokens to their front; the exit code. */
 int spread_sequences(const char* command, const char* name, Sample* sample);
 
+/* Looks at a name before the work rather than after it; the exit code. */
+int check_profile_name(const char* command, const char* name);
+
 /* Calibrates with a progress bar; the exit code. */
 int calibrate_sample(const Command* command, const sipo_model* model, const Sample* sample,
                      double clamp, int64_t threads, sipo_calibration** calibration);

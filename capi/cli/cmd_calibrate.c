@@ -132,15 +132,9 @@ static int run(const Command* command, const CalibrateArguments* arguments) {
     return code;
 }
 
-/* Looks at the name before the work rather than after it. */
 static int check_arguments(const char* command, const CalibrateArguments* arguments) {
-    const char* name = arguments->profile;
-    const size_t length = strlen(name);
-    const char* const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    if (length < 1 || length > 64 || name[strspn(name, letters)] != '\0') {
-        return report_usage(command, "--profile takes 1 to 64 of a-z A-Z 0-9 . _ -, not '%s'",
-                            name);
-    }
+    const int code = check_profile_name(command, arguments->profile);
+    if (code != exit_ok) return code;
     if (arguments->ids != NULL && arguments->length == NOT_GIVEN) {
         return report_usage(command, "--ids needs --length, the tokens of one sequence");
     }

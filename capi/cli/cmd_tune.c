@@ -13,24 +13,6 @@
 #include "shared_options.h"
 #include "tune.h"
 
-static int calibrate(Tuner* tuner) {
-    const TuneArguments* a = tuner->arguments;
-    Sample sample = {{NULL, 0}, (size_t)a->sequences, 0};
-    sample.length = (size_t)model_integer(tuner->model, SIPO_MODEL_TRAINING_LENGTH);
-    const char* name = a->calibrate_with != NULL ? a->calibrate_with
-                       : a->text != NULL         ? "half of the text"
-                                                 : "half of the prompts";
-    int code = tune_calibration_tokens(tuner, &sample.tokens);
-    if (code == exit_ok) code = spread_sequences(tuner->command->name, name, &sample);
-    for (size_t i = 0; i <= clamp_count && code == exit_ok; ++i) {
-        code =
-            calibrate_sample(tuner->command, tuner->model, &sample, i == 0 ? 0 : tune_clamps[i - 1],
-                             a->threads, &tuner->calibrations[i]);
-    }
-    tokens_free(&sample.tokens);
-    return code;
-}
-
 static int save_winner(const Tuner* tuner) {
     const char* command = tuner->command->name;
     const Trial* winner = &tuner->trials[tuner->winner];
@@ -54,6 +36,7 @@ static void free_tuner(Tuner* tuner) {
     tune_free_part(&tuner->tuning);
     tune_free_part(&tuner->test);
     for (size_t i = 0; i <= clamp_count; ++i) sipo_calibration_free(tuner->calibrations[i]);
+    tokens_free(&tuner->sample.tokens);
     for (size_t i = 0; i < most_trials; ++i) {
         free(tuner->layer_lists[i]);
         free(tuner->trials[i].tuning.nll);
@@ -74,12 +57,16 @@ static int run(const Command* command, const TuneArguments* a) {
     if (code == exit_ok) code = load_model(command, a->model, a->backend, a->threads, &model);
     tuner->model = model;
     if (code == exit_ok) code = tune_open_parts(tuner);
-    if (code == exit_ok) code = calibrate(tuner);
+    if (code == exit_ok) code = tune_calibrate(tuner, 0);
     if (code == exit_ok) code = tune_search(tuner);
     if (code == exit_ok) code = tune_test(tuner);
-    const int holds = code == exit_ok && tune_winner_holds(tuner);
-    if (holds) code = save_winner(tuner);
-    if (code == exit_ok) code = tune_report(tuner, holds);
+    if (code == exit_ok) {
+        /* What was found is told even if it cannot be saved. */
+        const int holds = tune_winner_holds(tuner);
+        if (holds) code = save_winner(tuner);
+        const int told = tune_report(tuner, holds && code == exit_ok);
+        if (code == exit_ok) code = told;
+    }
     free_tuner(tuner);
     sipo_model_free(model);
     return code;
@@ -107,14 +94,16 @@ int cmd_tune(int argc, char** argv) {
         .about =
             "Searches thresholds, layers and clamps of longmamba, capacities and rates of\n"
             "decimamba. Half of the text and of the task is tuned on; the winner is then\n"
-            "tested on the other half, which nothing was chosen on. The task is passkeys in\n"
-            "the text, or your prompts with references (--task, as 'sipo eval longbench'\n"
+            "tested on the other half, which nothing was chosen on: no token, passkey or\n"
+            "prompt is in both. --seed says which is in which. The task is passkeys in the\n"
+            "text, or your prompts with references (--task, as 'sipo eval longbench'\n"
             "reads them). The score is the task's result less what reading costs of the\n"
             "likelihood of the text, in nats a token: about one percent of perplexity counts\n"
             "as one percent of right answers. What answers less than the default does cannot\n"
             "win. A winner that scores better than the default on the other half too is saved\n"
-            "as a profile with its options, else nothing is. Run it again with the same\n"
-            "--state to go on where Ctrl-C or the budget stopped it.",
+            "as a profile with its options, else nothing is. The budget counts everything and\n"
+            "leaves time for the test; a prompt that has begun is finished. Run it again with\n"
+            "the same --state to go on where Ctrl-C or the budget stopped it.",
         .example =
             "  sipo tune mamba.sipo --text books.txt --lengths 16384,32768 --budget 30\n"
             "  sipo generate mamba.sipo --prompt-file book.txt --context profile --profile tuned\n"
@@ -131,6 +120,8 @@ int cmd_tune(int argc, char** argv) {
     if (a.text == NULL && a.task.path == NULL) {
         return report_usage(command.name, "--text FILE or --task FILE is missing");
     }
+    code = check_profile_name(command.name, a.profile);
+    if (code != exit_ok) return code;
     a.state = output.state;
     return run(&command, &a);
 }

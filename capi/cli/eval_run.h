@@ -65,7 +65,7 @@ void eval_free(EvalRun* run);
 CaseResult* eval_results(const EvalRun* run, size_t variant);
 
 /* What stands for all rows or parts. */
-enum { eval_all = SIZE_MAX };
+static const size_t eval_all = SIZE_MAX;
 
 /* Results of a row and part in numbers. */
 typedef struct {

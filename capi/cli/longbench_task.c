@@ -207,26 +207,77 @@ void longbench_task_free(LongbenchTask* longbench) {
     longbench->count = 0;
 }
 
+typedef struct {
+    uint64_t hash; /* of the prompt and a seed */
+    JsonValue line;
+} HashedLine;
+
+static int compare_hashes(const void* left, const void* right) {
+    const uint64_t a = ((const HashedLine*)left)->hash;
+    const uint64_t b = ((const HashedLine*)right)->hash;
+    return (a > b) - (a < b);
+}
+
+static int hash_line(const char* command, const LongbenchTask* longbench, uint64_t seed,
+                     HashedLine* hashed) {
+    char* prompt = fill_template(longbench->template_text, &hashed->line);
+    if (prompt == NULL) return report_no_memory(command, "a prompt");
+    Random hash = {seed};
+    for (const char* c = prompt; *c != '\0'; ++c) random_mix(&hash, (unsigned char)*c);
+    hashed->hash = hash.state;
+    free(prompt);
+    return exit_ok;
+}
+
+/* Where the second half of sorted lines begins, nowhere between the same prompts; 0 when there is no
+ * such place. */
+static size_t middle_of(const HashedLine* lines, size_t count) {
+    const size_t middle = count - count / 2;
+    size_t cut = middle;
+    while (cut < count && lines[cut].hash == lines[cut - 1].hash) ++cut;
+    if (cut < count) return cut;
+    for (cut = middle; cut > 0; --cut) {
+        if (cut < count && lines[cut].hash != lines[cut - 1].hash) break;
+    }
+    return cut;
+}
+
+/* Sorts the lines by their prompts' hashes; *middle as above. */
+static int shuffle_lines(const char* command, LongbenchTask* longbench, uint64_t seed,
+                         size_t* middle) {
+    const size_t count = longbench->count;
+    HashedLine* hashed = allocate(count, sizeof *hashed);
+    if (hashed == NULL) return report_no_memory(command, "the cases");
+    int code = exit_ok;
+    for (size_t i = 0; i < count && code == exit_ok; ++i) {
+        hashed[i].line = longbench->lines[i];
+        code = hash_line(command, longbench, seed, &hashed[i]);
+    }
+    if (code == exit_ok) {
+        qsort(hashed, count, sizeof *hashed, compare_hashes);
+        for (size_t i = 0; i < count; ++i) longbench->lines[i] = hashed[i].line;
+        *middle = middle_of(hashed, count);
+    }
+    free(hashed);
+    return code;
+}
+
 int longbench_task_halve(const char* command, LongbenchTask* longbench, uint64_t seed,
                          LongbenchTask* half) {
-    const size_t moved = longbench->count / 2;
-    if (moved == 0) {
-        return report_failure(command, "%s has one case, which cannot be halved", longbench->path);
-    }
-    Random random = {seed};
-    for (size_t i = longbench->count - 1; i > 0; --i) {
-        const size_t j = random_below(&random, i + 1);
-        const JsonValue other = longbench->lines[i];
-        longbench->lines[i] = longbench->lines[j];
-        longbench->lines[j] = other;
+    size_t middle = 0;
+    const int code = shuffle_lines(command, longbench, seed, &middle);
+    if (code != exit_ok) return code;
+    if (middle == 0) {
+        return report_failure(command, "%s has one prompt, which cannot be halved",
+                              longbench->path);
     }
     *half = *longbench;
     half->count = 0;
-    half->lines = allocate_zeroed(moved, sizeof *half->lines);
+    half->lines = allocate_zeroed(longbench->count - middle, sizeof *half->lines);
     if (half->lines == NULL) return report_no_memory(command, "the cases");
-    longbench->count -= moved;
-    memcpy(half->lines, longbench->lines + longbench->count, moved * sizeof *half->lines);
-    half->count = moved;
+    half->count = longbench->count - middle;
+    longbench->count = middle;
+    memcpy(half->lines, longbench->lines + middle, half->count * sizeof *half->lines);
     return exit_ok;
 }
 

@@ -32,7 +32,8 @@ OptionGroup longbench_group(LongbenchTask* task, const char* file_option);
 int longbench_task_read(const char* command, LongbenchTask* longbench);
 void longbench_task_free(LongbenchTask* longbench);
 
-/* Moves half of the cases, chosen by `seed`, to `half`, which gets the options too; the exit code. */
+/* Moves half of the cases, chosen by `seed`, to `half`, which gets the options too; cases of the same
+ * prompt stay together. The exit code. */
 int longbench_task_halve(const char* command, LongbenchTask* longbench, uint64_t seed,
                          LongbenchTask* half);
 

@@ -73,7 +73,9 @@ typedef struct {
     Trial trials[most_trials];
     size_t count;
     size_t winner;
+    Sample sample;                                   /* to calibrate with */
     sipo_calibration* calibrations[1 + clamp_count]; /* without a clamp, then by tune_clamps */
+    double calibration_seconds;                      /* that the last one took */
     char* layer_lists[most_trials];                  /* by trial, where the search made one */
     EvalState state;
     double deadline;
@@ -84,8 +86,8 @@ extern const double tune_clamps[clamp_count];
 /* Halves the text and the task; the exit code. tune_free_part() both in any case. */
 int tune_open_parts(Tuner* tuner);
 void tune_free_part(Part* part);
-/* Tokens of the tuned half to calibrate with; the exit code. */
-int tune_calibration_tokens(const Tuner* tuner, Tokens* tokens);
+/* Makes a calibration unless it is there: 0 without a clamp, then by tune_clamps. The exit code. */
+int tune_calibrate(Tuner* tuner, size_t clamp);
 
 /* Tries what there is to try on one half; the exit code. */
 int tune_search(Tuner* tuner);

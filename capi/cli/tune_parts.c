@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "clock.h"
+#include "loading.h"
 #include "random.h"
 #include "report.h"
 #include "tune.h"
@@ -70,6 +72,9 @@ static int copy_tokens(const char* command, const Tokens* from, Tokens* to) {
     return exit_ok;
 }
 
+/* Of the passkeys of the other half: they are not those that were tuned on. */
+static int64_t other_seed(int64_t seed) { return seed == INT64_MAX ? 0 : seed + 1; }
+
 static int open_part(const Tuner* tuner, Part* part) {
     const TuneArguments* a = tuner->arguments;
     const char* command = tuner->command->name;
@@ -79,6 +84,7 @@ static int open_part(const Tuner* tuner, Part* part) {
     } else {
         Tokens noise = {NULL, 0};
         part->passkeys = a->passkey;
+        if (part == &tuner->test) part->passkeys.seed = other_seed(a->passkey.seed);
         code = copy_tokens(command, &part->text, &noise);
         if (code == exit_ok) {
             code = passkey_task_open(command, tuner->model, &noise, &part->passkeys, &part->task);
@@ -136,7 +142,8 @@ static int join_prompts(const EvalTask* task, Tokens* joined) {
     return code;
 }
 
-int tune_calibration_tokens(const Tuner* tuner, Tokens* tokens) {
+/* Tokens of the tuned half to calibrate with. */
+static int calibration_tokens(const Tuner* tuner, Tokens* tokens) {
     const TuneArguments* a = tuner->arguments;
     const char* command = tuner->command->name;
     if (a->calibrate_with != NULL) {
@@ -144,4 +151,30 @@ int tune_calibration_tokens(const Tuner* tuner, Tokens* tokens) {
     }
     if (a->text != NULL) return copy_tokens(command, &tuner->tuning.text, tokens);
     return join_prompts(&tuner->tuning.task, tokens);
+}
+
+static int take_sample(Tuner* tuner) {
+    const TuneArguments* a = tuner->arguments;
+    const char* name = a->calibrate_with != NULL ? a->calibrate_with
+                       : a->text != NULL         ? "half of the text"
+                                                 : "half of the prompts";
+    Sample* sample = &tuner->sample;
+    sample->sequences = (size_t)a->sequences;
+    sample->length = (size_t)model_integer(tuner->model, SIPO_MODEL_TRAINING_LENGTH);
+    const int code = calibration_tokens(tuner, &sample->tokens);
+    return code == exit_ok ? spread_sequences(tuner->command->name, name, sample) : code;
+}
+
+int tune_calibrate(Tuner* tuner, size_t clamp) {
+    int code = exit_ok;
+    if (tuner->calibrations[clamp] != NULL) return code;
+    if (tuner->sample.tokens.ids == NULL) code = take_sample(tuner);
+    const double start = clock_seconds();
+    if (code == exit_ok) {
+        code = calibrate_sample(tuner->command, tuner->model, &tuner->sample,
+                                clamp == 0 ? 0 : tune_clamps[clamp - 1], tuner->arguments->threads,
+                                &tuner->calibrations[clamp]);
+    }
+    tuner->calibration_seconds = clock_seconds() - start;
+    return code;
 }

@@ -162,10 +162,12 @@ static int try_on(Tuner* tuner, Trial* trial, const Part* part, Bar* bar) {
 /* ---- the search ---- */
 
 /* Whether one more trial and the test of the three that count can be done in time. */
-static int is_time_left(const Tuner* tuner) {
+static int is_time_left(const Tuner* tuner, const Trial* trial) {
     const double longest = tuner->trials[default_trial].tuning.seconds;
     const double trials = 1 + 3;
-    return clock_seconds() + 1.1 * trials * longest < tuner->deadline;
+    const double calibration =
+        tuner->calibrations[trial->clamp] == NULL ? tuner->calibration_seconds : 0;
+    return clock_seconds() + 1.1 * (trials * longest + calibration) < tuner->deadline;
 }
 
 static Trial* new_trial(Tuner* tuner, const Trial* like) {
@@ -205,9 +207,11 @@ static int measure(Tuner* tuner, Trial* trial) {
 
 /* Runs the trial that new_trial() gave, if it is new and there is time. */
 static int run_trial(Tuner* tuner, Trial* trial) {
-    if (tuner->count + 1 == most_trials || is_tried(tuner, trial) || !is_time_left(tuner)) {
+    if (tuner->count + 1 == most_trials || is_tried(tuner, trial) || !is_time_left(tuner, trial)) {
         return exit_ok;
     }
+    const int code = tune_calibrate(tuner, trial->clamp);
+    if (code != exit_ok) return code;
     ++tuner->count;
     trial->variant.calibration = trial->variant.session.context == SIPO_CONTEXT_LONGMAMBA
                                      ? tuner->calibrations[trial->clamp]

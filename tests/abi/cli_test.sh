@@ -414,6 +414,11 @@ says "with it all answers are right, and with the threshold of the default not" 
     "^all  *1.000  *1.000-1.000  *[0-9]*  *0"
 head -n 1 "$work/task.jsonl" >"$work/one.jsonl"
 run 1 "a single case cannot be halved" tune "$work/out/task.sipo" --task "$work/one.jsonl"
+cat "$work/one.jsonl" "$work/one.jsonl" >"$work/two.jsonl"
+run 1 "nor can one prompt, however often it is asked" tune "$work/out/task.sipo" --task "$work/two.jsonl"
+complains "that is said" "has one prompt"
+run 2 "a bad name is noticed before the work" tune "$work/out/task.sipo" --task "$work/task.jsonl" \
+    --profile 'a b'
 run 2 "tuning needs a text or a task" tune "$work/out/task.sipo"
 run 1 "a profile without settings is no way to read" generate "$model" --prompt a --context profile
 complains "that is said" "no settings"
