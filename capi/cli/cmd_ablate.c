@@ -248,8 +248,9 @@ int cmd_ablate(int argc, char** argv) {
         global_threshold_option(&a.threshold),
         option_text("thresholds", "LIST", &a.thresholds_text, "global-channel thresholds"),
         option_text("clamps", "LIST", &a.clamps_text, "clamps of the calibration"),
-        option_text("top-layers", "LIST", &a.layers_text,
-                    "how many of the layers with the highest mean decay; all come anyway"),
+        option_text(
+            "top-layers", "LIST", &a.layers_text,
+            "how many of the layers with the highest mean decay; all layers are compared too"),
         option_integer("random-seeds", &a.random_seeds, 0, 16, "draws of random channels"),
         backend_option(&a.backend),
         threads_option(&a.threads),
@@ -263,8 +264,8 @@ int cmd_ablate(int argc, char** argv) {
             "The ablations of the LongMamba paper on passkeys: filters global, local or as\n"
             "many random channels; acts in the layers with the highest mean decay or in all;\n"
             "sweeps the threshold and the clamp. One is varied at a time; else it is global\n"
-            "channels by --global-threshold, all layers and no clamp. The model's file is left\n"
-            "alone.",
+            "channels by --global-threshold, all layers and no clamp. The model's file is\n"
+            "left alone.",
         .example =
             "  sipo ablate mamba.sipo --noise book.txt --calibrate-with other.txt \\\n"
             "      --lengths 16384 --what channels,layers --svg ablations.svg",

@@ -24,7 +24,7 @@ static const char help[] =
     "  perplexity  how well does it predict the end of a window of a given length?\n"
     "  retrieval   which of many documents answers a question?\n"
     "  keyvalue    what is the value of one key among many?\n"
-    "  longbench   prompts with references of one's own: F1, Rouge-L, classification, code\n\n"
+    "  longbench   prompts with references of one's own, and LongBench's measures\n\n"
     "Each gives 95 % intervals, draws its results (--svg) and goes on where it was\n"
     "interrupted (--state).\n\n"
     "Example:\n"

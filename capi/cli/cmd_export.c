@@ -15,10 +15,10 @@ int cmd_export(int argc, char** argv) {
         .name = "export",
         .usage = "MODEL.sipo DIR [options]",
         .about =
-            "Writes a model with f32 or bf16 weights as a Hugging Face directory that "
-            "transformers\n"
-            "reads: model.safetensors, tokenizer.json, config.json. DIR is made or must be empty.\n"
-            "Importing it gives the same .sipo file, without calibration profiles.",
+            "Writes a model with f32 or bf16 weights as a Hugging Face directory that\n"
+            "transformers reads: model.safetensors, tokenizer.json, config.json. DIR is made\n"
+            "or must be empty. Importing it gives the same .sipo file, without calibration\n"
+            "profiles.",
         .example = "  sipo export mamba.sipo ./mamba-hf",
         .positionals = {{"MODEL.sipo", 0, &conversion.from}, {"DIR", 0, &conversion.output}},
         .positional_count = 2,

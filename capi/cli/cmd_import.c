@@ -26,11 +26,11 @@ int cmd_import(int argc, char** argv) {
         .name = "import",
         .usage = "CHECKPOINT OUT.sipo [options]",
         .about =
-            "Converts a checkpoint of Mamba-1, Mamba-2 or FalconMamba into one .sipo file, which\n"
-            "appears only when it is complete. CHECKPOINT is\n"
+            "Converts a checkpoint of Mamba-1, Mamba-2 or FalconMamba into one .sipo file,\n"
+            "which appears only when it is complete. CHECKPOINT is\n"
             "  a Hugging Face directory: config.json, tokenizer.json, model.safetensors;\n"
-            "  a directory of the original mamba_ssm: config.json, pytorch_model.bin, of which\n"
-            "  nothing is executed, and a tokenizer.json beside them or by --tokenizer;\n"
+            "  a directory of the original mamba_ssm: config.json, pytorch_model.bin, of\n"
+            "  which nothing is executed, and a tokenizer.json beside them or by --tokenizer;\n"
             "  a GGUF file of llama.cpp's mamba and mamba2: F32, F16, BF16, Q8_0, Q4_K, Q6_K.",
         .example = "  sipo import ./mamba-1.4b-hf mamba.sipo --weights bf16",
         .positionals = {{"CHECKPOINT", 0, &conversion.from}, {"OUT.sipo", 0, &conversion.output}},

@@ -21,9 +21,9 @@ int cmd_quantize(int argc, char** argv) {
         .name = "quantize",
         .usage = "IN.sipo OUT.sipo [options]",
         .about =
-            "Writes a model with f32 or bf16 weights again with 8-bit or 4-bit ones. What decides\n"
-            "which tokens matter stays precise: A, the convolution, norms, biases, the path of\n"
-            "delta and the state. Calibration profiles go along.",
+            "Writes a model with f32 or bf16 weights again with 8-bit or 4-bit ones. What\n"
+            "decides which tokens matter stays precise: A, the convolution, norms, biases,\n"
+            "the path of delta and the state. Calibration profiles go along.",
         .example = "  sipo quantize mamba.sipo mamba-q8.sipo --weights q8",
         .positionals = {{"IN.sipo", 0, &conversion.from}, {"OUT.sipo", 0, &conversion.output}},
         .positional_count = 2,

@@ -48,7 +48,7 @@ int eval_perplexity(int argc, char** argv) {
         .about =
             "Prints how well the model predicts the last tokens of windows of a text, by\n"
             "length of the window and context method, with a bootstrapped 95 % interval. The\n"
-            "protected tail of decimamba is one token more than are scored, unless it is given.",
+            "protected tail of decimamba is one token more than are scored unless given.",
         .example =
             "  sipo eval perplexity mamba.sipo --text book.txt --lengths 2048,16384 \\\n"
             "      --methods none,longmamba",

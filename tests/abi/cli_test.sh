@@ -104,6 +104,8 @@ for command in import export info calibrate generate score "eval passkey" "eval 
     awk '/^  --/ || /^$/ { defaults = 0 } { defaults += gsub(/\(default/, "") } defaults > 1 { print; bad = 1 }
         END { exit bad }' "$work/stdout" >"$work/stderr"
     result "$command's help tells a default once" $?
+    sed '/^Example:/,$d' "$work/stdout" | awk 'length($0) > 80 { print; bad = 1 } END { exit bad }' >"$work/stderr"
+    result "$command's help fits a terminal" $?
 done
 run 0 "eval has help" eval --help
 # The same name for another kind of value is another option.
