@@ -205,8 +205,8 @@ public:
     // against every number. -1 when the largest is not finite, or there is none. Waits for the
     // result as download() does, once for all rows. logits [tokens, vocab_size]
     virtual void likeliest(View logits, std::span<std::int32_t> tokens) = 0;
-    // What rank_tokens() gives of a row of logits [1, vocab_size], for backends on which that is less
-    // than fetching them. `best` may be shorter than `count`. False: nothing is done.
+    // What rank_tokens() gives of a row of logits [1, vocab_size], where they are: less than fetching
+    // them. `best` may be shorter than `count`. False: nothing is done.
     [[nodiscard]] virtual bool rank(View logits, std::int64_t count, double temperature,
                                     Ranking& ranking) {
         (void)logits, (void)count, (void)temperature, (void)ranking;

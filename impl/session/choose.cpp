@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "base/ranking.hpp"
 #include "session/session.hpp"
 
 namespace sipo {
@@ -19,8 +20,11 @@ struct Candidate {
     double log_probability = 0.0;
 };
 
+// Minus infinity for a token whose logit is a NaN.
 double log_probability_of(std::int32_t token, std::span<const float> logits) {
-    return static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_sum_exp(logits);
+    const float logit = logits[static_cast<std::size_t>(token)];
+    if (std::isnan(logit)) return -std::numeric_limits<double>::infinity();
+    return static_cast<double>(logit) - log_sum_exp(rank_tokens(logits, 1, 1.0));
 }
 
 // Token number `at` of those texts that have one, and then they read it unless it is the last.
@@ -55,7 +59,7 @@ std::size_t Session::choose(std::span<const std::string> texts,
     begin_call();
     check_logits();
     std::vector<Candidate> candidates = tokenized(*model_, texts);
-    const Candidate* best = nullptr;
+    const Candidate* best = &candidates.front();  // texts are 1 or more
     for (std::size_t first = 0; first < candidates.size(); first += group_size) {
         const std::size_t count = std::min(group_size, candidates.size() - first);
         const auto group = std::span(candidates).subspan(first, count);
@@ -72,9 +76,7 @@ std::size_t Session::choose(std::span<const std::string> texts,
             advance(group, at);
         }
         for (Candidate& candidate : group) {
-            if (best == nullptr || candidate.log_probability > best->log_probability) {
-                best = &candidate;
-            }
+            if (candidate.log_probability > best->log_probability) best = &candidate;
         }
         for (Candidate& candidate : candidates) {
             if (&candidate != best) candidate.session.reset();

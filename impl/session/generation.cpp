@@ -1,8 +1,11 @@
 #include "session/generation.hpp"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/error.hpp"
+#include "base/ranking.hpp"
 
 namespace sipo {
 namespace {
@@ -45,10 +48,18 @@ Generation::Step Generation::next(const LogitsView& logits) {
 }
 
 void Generation::tell_log_probabilities(std::int32_t token, std::span<const float> logits) const {
-    const double total = log_sum_exp(logits);
-    const double logit = logits[static_cast<std::size_t>(token)];
-    const auto likeliest = likeliest_tokens(logits, sampling_.likeliest);
-    if (sampling_.on_log_probabilities({token, static_cast<float>(logit - total)}, likeliest) != 0)
+    const std::int64_t wanted = sampling_.likeliest;
+    const Ranking ranking = rank_tokens(logits, std::max<std::int64_t>(wanted, 1), 1.0);
+    const double total = log_sum_exp(ranking);
+    const auto told = [&](std::int32_t ranked, float logit) {
+        return TokenLogProbability{ranked, static_cast<float>(static_cast<double>(logit) - total)};
+    };
+    std::vector<TokenLogProbability> likeliest;
+    for (const RankedToken& best : ranking.best) {
+        if (std::ssize(likeliest) < wanted) likeliest.push_back(told(best.token, best.logit));
+    }
+    const TokenLogProbability chosen = told(token, logits[static_cast<std::size_t>(token)]);
+    if (sampling_.on_log_probabilities(chosen, likeliest) != 0)
         fail(Code::cancelled, "cancelled by the callback for log probabilities after ", tokens_,
              " tokens");
 }

@@ -3,22 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <set>
 #include <utility>
 
 #include "base/error.hpp"
 
 namespace sipo {
-
-namespace {
-
-// A NaN is as unlikely as can be.
-float ordered(float logit) {
-    return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
-}
-
-}  // namespace
 
 Sampler::Sampler(const SamplingOptions& options) : options_(options), random_(options.seed) {}
 
@@ -125,35 +115,6 @@ void Sampler::remember(std::int32_t token) {
     recent_.push_back(token);
     while (static_cast<std::int64_t>(recent_.size()) > options_.repetition_window)
         recent_.pop_front();
-}
-
-double log_sum_exp(std::span<const float> logits) {
-    float top = -std::numeric_limits<float>::infinity();
-    for (const float logit : logits) top = std::max(top, ordered(logit));
-    double sum = 0.0;
-    for (const float logit : logits) sum += std::exp(static_cast<double>(ordered(logit) - top));
-    return static_cast<double>(top) + std::log(sum);
-}
-
-std::vector<TokenLogProbability> likeliest_tokens(std::span<const float> logits,
-                                                  std::int64_t count) {
-    std::vector<std::int32_t> order(logits.size());
-    std::iota(order.begin(), order.end(), 0);
-    const auto wanted = std::min(count, static_cast<std::int64_t>(order.size()));
-    const auto logit = [&](std::int32_t token) {
-        return ordered(logits[static_cast<std::size_t>(token)]);
-    };
-    std::partial_sort(order.begin(), order.begin() + wanted, order.end(),
-                      [&](std::int32_t a, std::int32_t b) {
-                          return logit(a) != logit(b) ? logit(a) > logit(b) : a < b;
-                      });
-    const double total = log_sum_exp(logits);
-    std::vector<TokenLogProbability> likeliest;
-    for (std::int64_t i = 0; i < wanted; ++i) {
-        const std::int32_t token = order[static_cast<std::size_t>(i)];
-        likeliest.push_back({token, static_cast<float>(static_cast<double>(logit(token)) - total)});
-    }
-    return likeliest;
 }
 
 }  // namespace sipo

@@ -76,11 +76,4 @@ private:
     std::vector<double> weights_;
 };
 
-// ln Σ exp(logits), in double.
-[[nodiscard]] double log_sum_exp(std::span<const float> logits);
-
-// The `count` likeliest tokens, likeliest first.
-[[nodiscard]] std::vector<TokenLogProbability> likeliest_tokens(std::span<const float> logits,
-                                                                std::int64_t count);
-
 }  // namespace sipo

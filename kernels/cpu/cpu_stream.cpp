@@ -11,6 +11,7 @@
 #include "base/checked.hpp"
 #include "base/error.hpp"
 #include "base/largest.hpp"
+#include "base/ranking.hpp"
 #include "base/thread_pool.hpp"
 #include "cpu_buffer.hpp"
 
@@ -288,6 +289,14 @@ public:
             tokens[static_cast<std::size_t>(t)] =
                 index_of_largest({from.row(t), static_cast<std::size_t>(from.cols)});
         });
+    }
+
+    bool rank(View logits, std::int64_t count, double temperature, Ranking& ranking) override {
+        const Span2d row = resolve(logits);
+        ranking =
+            rank_tokens({row.data, static_cast<std::size_t>(row.cols)}, count, temperature,
+                        [this](std::size_t tasks, const auto& task) { pool_.run(tasks, task); });
+        return true;
     }
 
     void add_bias(View inout, const Buffer& bias) override {

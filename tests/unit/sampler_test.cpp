@@ -179,6 +179,44 @@ TEST(Sampler, DrawsFromAFewAsFromAll) {
     EXPECT_GT(beyond, 0);
 }
 
+TEST(Ranking, KnowsNoTokenWithoutANumber) {
+    const Ranking ranking =
+        rank_tokens(Logits{not_a_number, 1, -infinity, not_a_number, 2}, 9, 1.0);
+    EXPECT_EQ(ranking.numbers, 3);
+    ASSERT_EQ(ranking.best.size(), 3U);
+    EXPECT_EQ(ranking.best[0].token, 4);
+    EXPECT_EQ(ranking.best[1].token, 1);
+    EXPECT_EQ(ranking.best[2].token, 2);  // a number, if the least likely of all
+    EXPECT_NEAR(log_sum_exp(ranking), std::log(std::exp(1.0) + std::exp(2.0)), 1e-12);
+    const Ranking none = rank_tokens(Logits{not_a_number, not_a_number}, 2, 1.0);
+    EXPECT_EQ(none.numbers, 0);
+    EXPECT_TRUE(none.best.empty());
+    EXPECT_EQ(log_sum_exp(none), -infinity);
+}
+
+TEST(Ranking, IsTheSameHoweverManyAreWantedAndInWhateverOrderItIsMade) {
+    SplitMix64 random(3);
+    Logits logits(20000);
+    for (float& logit : logits) logit = static_cast<float>(30.0 * random.uniform());
+    for (std::size_t i = 0; i < logits.size(); i += 3) logits[i] = std::floor(logits[i]);
+    const Ranking all = rank_tokens(logits, std::ssize(logits), 0.7);
+    EXPECT_TRUE(std::is_sorted(all.best.begin(), all.best.end(), [](auto a, auto b) {
+        return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+    }));
+    for (const std::int64_t count : {1, 2, 255, 19999}) {
+        const auto backwards = [](std::size_t tasks, const auto& task) {
+            while (tasks > 0) task(--tasks);
+        };
+        const Ranking few = rank_tokens(logits, count, 0.7, backwards);
+        EXPECT_EQ(few.weight, all.weight);
+        EXPECT_EQ(few.numbers, all.numbers);
+        ASSERT_EQ(std::ssize(few.best), count);
+        for (std::size_t i = 0; i < few.best.size(); ++i) {
+            ASSERT_EQ(few.best[i].token, all.best[i].token) << i;
+        }
+    }
+}
+
 TEST(Sampler, RepetitionPenaltyDividesPositiveAndMultipliesNegativeLogits) {
     SamplingOptions options;
     options.repetition_penalty = 2.0;

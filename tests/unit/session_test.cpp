@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <thread>
 
 #include "base/error.hpp"
@@ -531,6 +532,45 @@ TEST(SessionGenerate, StandsBehindEveryTokenItHasToldWhenTheCallbackStopsIt) {
     EXPECT_EQ(told.size(), 5U);
     EXPECT_EQ(session.position(), 55);
     EXPECT_EQ(logits_of(session), prefilled(plain(), joined(random_ids(50), told)));
+}
+
+// Its threads share the work before the host has the logits, and the host does it alone after.
+TEST(SessionGenerate, RanksWithThreadsAsWithout) {
+    SessionOptions options = plain();
+    options.threads = 3;
+    Session session(model(), options);
+    session.prefill(random_ids(50));
+    const Ranking found = session.logits_view().rank(40, 0.8);
+    const Ranking expected = rank_tokens(session.logits(), 40, 0.8);
+    EXPECT_EQ(found.weight, expected.weight);
+    EXPECT_EQ(found.numbers, expected.numbers);
+    ASSERT_EQ(found.best.size(), 40U);
+    for (std::size_t i = 0; i < found.best.size(); ++i) {
+        EXPECT_EQ(found.best[i].token, expected.best[i].token);
+    }
+}
+
+// Nearly all of the logits are no numbers: their tokens are neither taken nor told, and weigh nothing.
+TEST(SessionGenerate, TellsLogProbabilitiesOfNumbersOnly) {
+    Logits logits(static_cast<std::size_t>(model()->architecture().vocab_size),
+                  std::numeric_limits<float>::quiet_NaN());
+    logits[5] = std::log(0.75F);
+    logits[9] = std::log(0.25F);
+    SamplingOptions sampling;
+    sampling.likeliest = 3;
+    std::vector<TokenLogProbability> told;
+    sampling.on_log_probabilities = [&](TokenLogProbability chosen, auto likeliest) {
+        told.assign(likeliest.begin(), likeliest.end());
+        told.push_back(chosen);
+        return 0;
+    };
+    Generation generation(model()->tokenizer(), -1, sampling, 1, std::nullopt);
+    EXPECT_EQ(generation.next(LogitsView(logits)).token, 5);
+    ASSERT_EQ(told.size(), 3U);
+    const Ids tokens{told[0].token, told[1].token, told[2].token};
+    EXPECT_EQ(tokens, (Ids{5, 9, 5}));
+    EXPECT_NEAR(told[0].log_probability, std::log(0.75), 1e-6);
+    EXPECT_NEAR(told[1].log_probability, std::log(0.25), 1e-6);
 }
 
 TEST(SessionGenerate, CanBeCancelledFromAnotherThread) {
