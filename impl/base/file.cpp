@@ -1,6 +1,7 @@
 #include "base/file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -10,7 +11,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <functional>
 #include <limits>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -75,16 +78,44 @@ fs::path directory_of(const fs::path& path) {
     return parent.empty() ? fs::path(".") : parent;
 }
 
-// Short, so that a target whose own name is as long as names may be still has room beside it.
-fs::path temporary_name() {
+// Temporary names are short, so that a target whose own name is as long as names may be still has
+// room beside it.
+constexpr std::string_view temporary_prefix = ".sipo-";
+constexpr std::string_view temporary_suffix = ".tmp";
+
+fs::path temporary_beside(const fs::path& target, std::uint64_t number) {
+    std::array<char, 17> digits{};
+    std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(number));
+    return directory_of(target) / join(temporary_prefix, digits.data(), temporary_suffix);
+}
+
+std::uint64_t random_number() {
     std::uint64_t number = 0;
     if (retry([&] { return getrandom(&number, sizeof number, 0); }) != sizeof number) {
         fail(Code::io_error, "the system gives no random bytes");
     }
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), ".sipo-%016llx.tmp",
-                  static_cast<unsigned long long>(number));
-    return text.data();
+    return number;
+}
+
+// The names that writers of a target try first, so that the next of them finds what was left. Two at
+// once are rare.
+constexpr std::uint64_t own_names = 4;
+
+fs::path own_temporary_of(const fs::path& target, std::uint64_t index) {
+    const std::uint64_t own = std::hash<std::string>()(target.filename().string());
+    return temporary_beside(target, own + index);
+}
+
+// Only one may hold it; it goes with the process.
+bool lock_file(const Descriptor& file) {
+    return retry([&] { return ::flock(file.get(), LOCK_EX | LOCK_NB); }) == 0;
+}
+
+bool is_named(const Descriptor& file, const fs::path& path) {
+    struct stat named {};
+    struct stat opened {};
+    return ::lstat(path.c_str(), &named) == 0 && ::fstat(file.get(), &opened) == 0 &&
+           named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }
 
 std::string path_in_proc(const Descriptor& file) { return join("/proc/self/fd/", file.get()); }
@@ -168,6 +199,20 @@ std::string read_text_file(const fs::path& path, std::size_t limit) {
     return text;
 }
 
+// Whoever holds the lock of a file that has a temporary name may remove that name: its writer, or
+// one who has found it without a writer. So between the look at the name and its end nobody else
+// gives the name to another file.
+void remove_abandoned_temporary(const fs::path& path) {
+    const std::string name = path.filename().string();
+    if (!name.starts_with(temporary_prefix) || !name.ends_with(temporary_suffix)) return;
+    const Descriptor file(retry([&] {
+        return ::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    }));
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+    if (lock_file(file) && is_named(file, path)) ::unlink(path.c_str());
+}
+
 AtomicFile::AtomicFile(const fs::path& path) : target_(follow_links(path)) {
     struct stat replaced {};
     const bool exists = ::stat(target_.c_str(), &replaced) == 0;
@@ -175,6 +220,9 @@ AtomicFile::AtomicFile(const fs::path& path) : target_(follow_links(path)) {
     if (exists && !S_ISREG(replaced.st_mode)) {
         fail(Code::io_error, "cannot replace ", target_.string(), ": it is ",
              kind_of(replaced.st_mode));
+    }
+    for (std::uint64_t i = 0; i < own_names; ++i) {
+        remove_abandoned_temporary(own_temporary_of(target_, i));
     }
     if (!create_nameless()) create_temporary();
     if (exists) final_mode_ = replaced.st_mode & permission_bits;
@@ -198,18 +246,32 @@ bool AtomicFile::create_nameless() {
     return true;
 }
 
-void AtomicFile::create_temporary() {
-    constexpr int attempts = 16;
+// `create` gives the file the name it gets, and an error number, EEXIST for another name.
+template <typename Create>
+void AtomicFile::take_temporary_name(const Create& create) {
+    constexpr std::uint64_t attempts = 16;
     int error = EEXIST;
-    for (int i = 0; i < attempts && error == EEXIST; ++i) {
-        const fs::path name = directory_of(target_) / temporary_name();
-        // The kernel applies the umask here: asking for it would change it for other threads.
-        file_ = Descriptor(retry(
-            [&] { return ::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
-        error = file_.get() < 0 ? errno : 0;
+    for (std::uint64_t i = 0; i < attempts && error == EEXIST; ++i) {
+        const fs::path name = i < own_names ? own_temporary_of(target_, i)
+                                            : temporary_beside(target_, random_number());
+        error = create(name);
         if (error == 0) temporary_ = name;
     }
     if (error != 0) fail_with_errno("create a file beside", target_, error);
+}
+
+int AtomicFile::open_locked(const fs::path& name) {
+    // The kernel applies the umask here: asking for it would change it for other threads.
+    file_ = Descriptor(
+        retry([&] { return ::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
+    if (file_.get() < 0) return errno;
+    // Who looked for abandoned files in between has taken this one for one of them.
+    const bool taken = !lock_file(file_) && errno == EWOULDBLOCK;
+    return taken || !is_named(file_, name) ? EEXIST : 0;
+}
+
+void AtomicFile::create_temporary() {
+    take_temporary_name([&](const fs::path& name) { return open_locked(name); });
     final_mode_ = status_of(file_, temporary_).st_mode & permission_bits;
     if (fchmod(file_.get(), private_mode) != 0) fail_with_errno("protect", temporary_, errno);
 }
@@ -294,24 +356,14 @@ void AtomicFile::put_in_place() {
         const int error = link_to(file_, target_);
         if (error == 0) return;
         if (error != EEXIST) fail_with_errno("name", target_, error);
-        name_temporary();
+        // A link cannot replace a file, a rename can.
+        (void)lock_file(file_);
+        take_temporary_name([&](const fs::path& name) { return link_to(file_, name); });
     }
     if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
         fail_with_errno("replace", target_, errno);
     }
     temporary_.clear();
-}
-
-// A link cannot replace a file, a rename can: the file needs a name for a moment.
-void AtomicFile::name_temporary() {
-    constexpr int attempts = 16;
-    int error = EEXIST;
-    for (int i = 0; i < attempts && error == EEXIST; ++i) {
-        const fs::path name = directory_of(target_) / temporary_name();
-        error = link_to(file_, name);
-        if (error == 0) temporary_ = name;
-    }
-    if (error != 0) fail_with_errno("create a file beside", target_, error);
 }
 
 }  // namespace sipo

@@ -63,11 +63,17 @@ private:
 // be the one before, or hold zeros where its bytes should be.
 enum class Flush : std::uint8_t { to_device, to_system };
 
+// Removes what a writer left that was killed while its file had a temporary name, ".sipo-*.tmp"; a
+// file that is still being written stays: its writer holds a lock on it for as long as it has that
+// name. What is no temporary file of ours is left alone.
+void remove_abandoned_temporary(const std::filesystem::path& path);
+
 // Writes a file that appears under its name complete, or not at all: the bytes go to a file without
-// a name in the same directory (where the file system cannot do that, to ".sipo-*.tmp"), which
-// commit() puts in place. Without commit() the old file stays untouched, and a process that is
-// killed leaves nothing behind. A symbolic link is followed, so that the file it points to is the
-// one replaced.
+// a name in the same directory, which commit() puts in place. Without commit() the old file stays
+// untouched. Only to replace another does the file need a temporary name, for an instant (where the
+// file system has no nameless files, from the start): what a process leaves that is killed just then is
+// removed by the next that writes the same target. A symbolic link is followed, so that the file it
+// points to is the one replaced.
 class AtomicFile {
 public:
     explicit AtomicFile(const std::filesystem::path& path);
@@ -92,9 +98,11 @@ public:
 private:
     [[nodiscard]] bool create_nameless();
     void create_temporary();
+    template <typename Create>
+    void take_temporary_name(const Create& create);
+    [[nodiscard]] int open_locked(const std::filesystem::path& name);
     void put_down(std::span<const std::byte> bytes, std::uint64_t offset);
     void put_down_gathered();
-    void name_temporary();
     void put_in_place();
 
     std::filesystem::path target_;

@@ -46,14 +46,6 @@ std::optional<Name> parse_name(std::string_view name) {
     return Name{name.substr(0, model_digits), {*length, *hash, *plan}};
 }
 
-// What a writer left that was killed between naming its file and putting it in place.
-bool is_stale_temporary(const fs::directory_entry& entry, std::string_view name) {
-    if (!name.starts_with(".sipo-") || !name.ends_with(".tmp")) return false;
-    std::error_code error;
-    const auto written = entry.last_write_time(error);
-    return !error && fs::file_time_type::clock::now() - written > std::chrono::hours(1);
-}
-
 }  // namespace
 
 StateDirectory::StateDirectory(fs::path path, std::int64_t limit_bytes, const Fingerprint& model)
@@ -146,10 +138,12 @@ void StateDirectory::scan() {
     std::error_code error;
     for (fs::directory_iterator at(path_, error), end; !error && at != end; at.increment(error)) {
         const std::string name = at->path().filename().string();
-        std::error_code gone;
-        if (is_stale_temporary(*at, name)) fs::remove(at->path(), gone);
         const auto parsed = parse_name(name);
-        if (!parsed) continue;
+        if (!parsed) {
+            remove_abandoned_temporary(at->path());
+            continue;
+        }
+        std::error_code gone;
         Entry entry{.path = at->path(), .bytes = 0, .used = {}, .key = std::nullopt};
         entry.bytes = static_cast<std::int64_t>(at->file_size(gone));
         if (!gone) entry.used = at->last_write_time(gone);

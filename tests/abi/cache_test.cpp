@@ -1,7 +1,9 @@
 // The prefix cache: the same bits with it and without, what is reused for which method, its bounds,
 // and its use by many threads and processes.
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <atomic>
-#include <chrono>
 #include <fstream>
 #include <thread>
 
@@ -169,15 +171,18 @@ TEST_F(PrefixCache, RemovesDamagedFilesAndReadsThePrompt) {
 
 TEST_F(PrefixCache, RemovesWhatAKilledWriterLeft) {
     const TemporaryDirectory directory("stale");
-    const std::string stale = directory.file(".sipo-0123456789abcdef.tmp");
-    const std::string fresh = directory.file(".sipo-fedcba9876543210.tmp");
-    for (const std::string& name : {stale, fresh}) std::ofstream(name) << "half a state";
-    const auto now = std::filesystem::file_time_type::clock::now();
-    std::filesystem::last_write_time(stale, now - std::chrono::hours(2));
+    const std::string left = directory.file(".sipo-0123456789abcdef.tmp");
+    const std::string held = directory.file(".sipo-fedcba9876543210.tmp");
+    const std::string another = directory.file("report.tmp");
+    for (const std::string& name : {left, held, another}) std::ofstream(name) << "half a state";
+    const int writer = open(held.c_str(), O_RDWR | O_CLOEXEC);
+    EXPECT_EQ(flock(writer, LOCK_EX | LOCK_NB), 0);
     const Cache cache = cache_for(model, 0, directory.path());
     EXPECT_EQ(reused(plain, cache, document), 0);
-    EXPECT_FALSE(std::filesystem::exists(stale));
-    EXPECT_TRUE(std::filesystem::exists(fresh));  // its writer may live
+    EXPECT_FALSE(std::filesystem::exists(left));
+    EXPECT_TRUE(std::filesystem::exists(held));  // its writer lives
+    EXPECT_TRUE(std::filesystem::exists(another));
+    close(writer);
 }
 
 TEST_F(PrefixCache, DoesNotTouchASessionThatHasReadBefore) {
