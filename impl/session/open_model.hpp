@@ -9,7 +9,7 @@
 //   generation, sampler, stop_matcher   from logits to tokens and text
 //   session, choose             one sequence, and the calls that make it read and write
 //   snapshot                    a session's state as bytes
-//   prefix_cache, state_directory    states after prefixes that were read before
+//   prefix_cache, state_directory, state_writer    states after prefixes that were read before
 //   scheduler, request          many sequences fed from many threads
 //   memory, calibrate           what will be allocated; LongMamba's measurements
 //   analyze, layer_record       what channels remember of a prompt

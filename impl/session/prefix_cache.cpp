@@ -4,12 +4,19 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "session/memory.hpp"
 
 namespace sipo {
 namespace {
 
 constexpr std::int64_t shortest = 64;  // tokens: reading fewer is as quick as restoring them
 constexpr const char* entry_name = "an entry of the prefix cache";
+
+// Bytes of snapshots that wait for the directory's disk.
+std::int64_t waiting_limit(const OpenModel& model) {
+    constexpr std::int64_t least = std::int64_t{64} << 20;
+    return std::max(least, 8 * remembered_memory(model));
+}
 
 // hashes[n] is that of the first n tokens. [tokens + 1]
 std::vector<std::uint64_t> prefix_hashes(std::span<const std::int32_t> ids) {
@@ -95,12 +102,22 @@ PrefixCache::PrefixCache(std::shared_ptr<const OpenModel> model, PrefixCacheOpti
     : model_(std::move(model)), options_(std::move(options)) {
     if (options_.directory.empty()) return;
     directory_.emplace(options_.directory, options_.directory_bytes, model_->fingerprint());
+    const auto count_evictions = [this](std::int64_t removed) {
+        const std::lock_guard lock(mutex_);
+        counters_.evictions += removed;
+    };
+    writer_.emplace(
+        *directory_, waiting_limit(*model_),
+        StateWriter::Listener{.written = count_evictions,
+                              .failed = [this](const char* reason) { note_unwritten(reason); }});
 }
 
 PrefixCache::Ahead PrefixCache::read_ahead(const PrefixQuery& query) {
     Ahead ahead;
     if (!directory_) return ahead;
     Candidates candidates(query);
+    // In this order: what is written in between is found twice rather than not at all.
+    for (const PrefixKey& key : writer_->keys()) candidates.consider(key);
     for (const PrefixKey& key : directory_->keys()) candidates.consider(key);
     ahead.seen = candidates.seen();
     for (const PrefixKey& key : candidates.longest_first()) {
@@ -112,13 +129,17 @@ PrefixCache::Ahead PrefixCache::read_ahead(const PrefixQuery& query) {
 // What memory has need not be read; its file is held in case it goes before it is used.
 bool PrefixCache::read_entry(const PrefixKey& key, const PrefixQuery& query, Ahead& ahead) {
     return unless_damaged(key, [&] {
+        const bool kept = in_memory(key) != nullptr;
+        if (!kept) writer_->wait_for(key);
         auto file = directory_->open(key);
-        if (!file) return false;
-        if (in_memory(key) == nullptr) {
+        if (!file) return kept;
+        if (!kept) {
             SnapshotReader reader(file->bytes(), entry_name);
             if (!holds(reader, key, query)) return false;
             reader.check();
-            insert(key, {file->bytes().begin(), file->bytes().end()}, prefix_of(query, key));
+            const auto bytes = file->bytes();
+            insert(key, std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end()),
+                   prefix_of(query, key));
         }
         ahead.key = key;
         ahead.file = std::move(file);
@@ -195,7 +216,7 @@ bool PrefixCache::unless_damaged(const PrefixKey& key, const Fn& fn) {
     }
 }
 
-std::shared_ptr<const std::vector<std::byte>> PrefixCache::in_memory(const PrefixKey& key) {
+PrefixCache::Snapshot PrefixCache::in_memory(const PrefixKey& key) {
     const std::lock_guard lock(mutex_);
     const auto at = entries_.find(key);
     if (at == entries_.end()) return nullptr;
@@ -234,37 +255,40 @@ void PrefixCache::store(const PrefixQuery& query, backend::Stream& stream,
                         const SessionState& state) {
     const PrefixKey key = key_of(query);
     if (key.length < shortest) return;
-    const bool kept = in_memory(key) != nullptr;
-    const bool wanted_in_memory = !kept && options_.memory_bytes > 0;
-    const bool wanted_in_directory = directory_ && !directory_->contains(key);
+    Snapshot snapshot = in_memory(key);
+    const bool wanted_in_memory = !snapshot && options_.memory_bytes > 0;
+    const bool wanted_in_directory = writer_ && !writer_->has(key);
     if (!wanted_in_memory && !wanted_in_directory) return;
-    const SnapshotLabel label{.method = {}, .plan_key = query.plan_key, .ids = query.ids};
-    MemorySink sink(snapshot_bytes(*model_, state, label));
-    write_snapshot(sink, Encoding::raw, stream, *model_, state, label);
-    std::vector<std::byte> snapshot = sink.take();
-    if (wanted_in_directory) write(key, snapshot);
-    if (wanted_in_memory) insert(key, std::move(snapshot), query.ids);
+    if (!snapshot) {
+        const SnapshotLabel label{.method = {}, .plan_key = query.plan_key, .ids = query.ids};
+        MemorySink sink(snapshot_bytes(*model_, state, label));
+        write_snapshot(sink, Encoding::raw, stream, *model_, state, label);
+        snapshot = std::make_shared<std::vector<std::byte>>(sink.take());
+    }
+    if (wanted_in_memory) insert(key, snapshot, query.ids);
+    if (wanted_in_directory) write(key, std::move(snapshot));
 }
 
-void PrefixCache::write(const PrefixKey& key, std::span<const std::byte> snapshot) {
-    try {
-        const std::int64_t removed = directory_->write(key, snapshot);
+void PrefixCache::write(const PrefixKey& key, Snapshot snapshot) {
+    if (writer_->write(key, std::move(snapshot))) return;
+    note_unwritten("too much waits for the directory's disk");
+}
+
+// Also on the writer's thread, where nothing may be thrown.
+void PrefixCache::note_unwritten(const char* reason) {
+    {
         const std::lock_guard lock(mutex_);
-        counters_.evictions += removed;
-    } catch (const Error& error) {
-        {
-            const std::lock_guard lock(mutex_);
-            ++counters_.write_failures;
-        }
-        model_->log(2, join("prefix cache: an entry was not written: ", error.what()));
+        ++counters_.write_failures;
+    }
+    try {
+        model_->log(2, join("prefix cache: an entry was not written: ", reason));
+    } catch (...) {  // a log that fails is nobody's error
     }
 }
 
-void PrefixCache::insert(const PrefixKey& key, std::vector<std::byte> snapshot,
+void PrefixCache::insert(const PrefixKey& key, Snapshot snapshot,
                          std::span<const std::int32_t> ids) {
-    Entry entry{.snapshot = std::make_shared<const std::vector<std::byte>>(std::move(snapshot)),
-                .ids = {ids.begin(), ids.end()},
-                .place = {}};
+    Entry entry{.snapshot = std::move(snapshot), .ids = {ids.begin(), ids.end()}, .place = {}};
     const std::int64_t bytes = entry.bytes();
     const std::lock_guard lock(mutex_);
     if (bytes > options_.memory_bytes || entries_.contains(key)) return;
@@ -280,7 +304,7 @@ void PrefixCache::insert(const PrefixKey& key, std::vector<std::byte> snapshot,
 }
 
 void PrefixCache::drop(const PrefixKey& key) {
-    if (directory_) directory_->remove(key);
+    if (writer_) writer_->remove(key);
     const std::lock_guard lock(mutex_);
     ++counters_.damaged;
     const auto at = entries_.find(key);
@@ -308,6 +332,7 @@ PrefixCounters PrefixCache::counters() {
 }
 
 void PrefixCache::clear() {
+    if (writer_) writer_->discard();
     if (directory_) directory_->clear();
     const std::lock_guard lock(mutex_);
     while (!entries_.empty()) erase(entries_.begin());

@@ -7,8 +7,9 @@
 // prompt is stored and found. What was seen before and still has to be read again is counted and
 // logged.
 //
-// A look-up has two halves: read_ahead() reads the directory and may wait for a disk, find() does not,
-// so that who computes for others need not wait.
+// Who computes for others need not wait for a disk: a look-up has two halves, of which read_ahead()
+// reads the directory and find() does not, and what store() keeps in the directory is written by a
+// thread of its own.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +30,7 @@
 #include "session/session_state.hpp"
 #include "session/snapshot.hpp"
 #include "session/state_directory.hpp"
+#include "session/state_writer.hpp"
 
 namespace sipo {
 
@@ -58,9 +60,9 @@ struct PrefixCounters {
     std::int64_t entries = 0;         // in memory, as the next
     std::int64_t bytes = 0;
     std::int64_t directory_bytes = 0;
-    std::int64_t evictions = 0;  // in memory and in the directory
-    std::int64_t damaged = 0;    // entries that were found damaged and removed
-    std::int64_t write_failures = 0;
+    std::int64_t evictions = 0;       // in memory and in the directory
+    std::int64_t damaged = 0;         // entries that were found damaged and removed
+    std::int64_t write_failures = 0;  // entries that did not get into the directory
 };
 
 // All members may be called by several threads.
@@ -74,11 +76,12 @@ public:
     };
     using RestoreFn = std::function<void(SnapshotReader&)>;
 
+    // Its end waits until the directory has what was stored.
     PrefixCache(std::shared_ptr<const OpenModel> model, PrefixCacheOptions options);
 
     [[nodiscard]] bool has_directory() const { return directory_.has_value(); }
-    // Reads the longest prefix that the directory has, and keeps it in memory too; a damaged one is
-    // removed.
+    // Reads the longest prefix that the directory has or is about to have, and keeps it in memory too;
+    // a damaged one is removed.
     [[nodiscard]] Ahead read_ahead(const PrefixQuery& query);
     // Calls `restore` with the longest prefix of the prompt in memory or in `ahead` and returns its
     // length; 0 when there is none. An entry that `restore` throws an Error about is removed.
@@ -87,17 +90,21 @@ public:
     // Where a prompt's states are to be stored on the way: ascending, in (from, tokens).
     [[nodiscard]] std::vector<std::int64_t> marks(const PrefixQuery& query,
                                                   std::int64_t from) const;
-    // Keeps the state after all of query.ids. Failing to is counted and logged, no error.
+    // Keeps the state after all of query.ids; what becomes of it in the directory is not waited for.
+    // Failing to is counted and logged, no error.
     void store(const PrefixQuery& query, backend::Stream& stream, const SessionState& state);
     void count_computed(std::int64_t tokens);
 
+    // It looks at the directory, as clear() does.
     [[nodiscard]] PrefixCounters counters();
     void clear();
     [[nodiscard]] const OpenModel& model() const { return *model_; }
 
 private:
+    using Snapshot = StateWriter::Snapshot;
+
     struct Entry {
-        std::shared_ptr<const std::vector<std::byte>> snapshot;
+        Snapshot snapshot;
         std::vector<std::int32_t> ids;
         std::list<PrefixKey>::iterator place;  // in recent_
         [[nodiscard]] std::int64_t bytes() const;
@@ -108,10 +115,10 @@ private:
                                      const Ahead& ahead, const RestoreFn& restore);
     template <typename Fn>
     [[nodiscard]] bool unless_damaged(const PrefixKey& key, const Fn& fn);
-    [[nodiscard]] std::shared_ptr<const std::vector<std::byte>> in_memory(const PrefixKey& key);
-    void insert(const PrefixKey& key, std::vector<std::byte> snapshot,
-                std::span<const std::int32_t> ids);
-    void write(const PrefixKey& key, std::span<const std::byte> snapshot);
+    [[nodiscard]] Snapshot in_memory(const PrefixKey& key);
+    void insert(const PrefixKey& key, Snapshot snapshot, std::span<const std::int32_t> ids);
+    void write(const PrefixKey& key, Snapshot snapshot);
+    void note_unwritten(const char* reason);
     void drop(const PrefixKey& key);
     void erase(std::map<PrefixKey, Entry>::iterator at);
     void tell_inexact(const PrefixQuery& query, std::int64_t tokens) const;
@@ -123,6 +130,7 @@ private:
     std::map<PrefixKey, Entry> entries_;
     std::list<PrefixKey> recent_;  // the latest first
     PrefixCounters counters_;
+    std::optional<StateWriter> writer_;  // of the directory; the last: it uses all the others
 };
 
 }  // namespace sipo

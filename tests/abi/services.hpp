@@ -145,6 +145,43 @@ inline void read_cached(const Session& session, const Cache& cache, const Ids& i
     OK(sipo_session_prefill_cached(session.get(), cache.get(), ids.data(), ids.size()));
 }
 
+inline SchedulerOptions scheduler_options(const Model& model) {
+    SchedulerOptions options = made<SchedulerOptions>([&](sipo_scheduler_options** out) {
+        return sipo_scheduler_options_create(model.get(), out);
+    });
+    EXPECT_EQ(sipo_scheduler_options_set_threads(options.get(), 2), SIPO_OK);
+    EXPECT_EQ(sipo_scheduler_options_set_chunk_tokens(options.get(), 32), SIPO_OK);
+    return options;
+}
+
+inline Scheduler scheduler_for(const SchedulerOptions& options) {
+    return made<Scheduler>(
+        [&](sipo_scheduler** out) { return sipo_scheduler_create(options.get(), out); });
+}
+
+inline Request submitted(const Scheduler& scheduler, const SessionOptions& options,
+                         const SamplingOptions& sampling, const Ids& ids, std::size_t tokens) {
+    return made<Request>([&](sipo_request** out) {
+        return sipo_scheduler_submit(scheduler.get(), options.get(), sampling.get(), ids.data(),
+                                     ids.size(), tokens, out);
+    });
+}
+
+// All tokens of a request; how it ended.
+inline sipo_status drain(const Request& request, Generated& generated) {
+    for (;;) {
+        std::int32_t token = 0;
+        char text[256];
+        std::size_t length = 0;
+        const sipo_status status =
+            sipo_request_next(request.get(), 60000, &token, text, sizeof text, &length);
+        if (status != SIPO_OK) return status;
+        generated.text.append(text, length);
+        if (token < 0) return SIPO_OK;
+        generated.tokens.push_back(token);
+    }
+}
+
 inline int number_from_environment(const char* name, int otherwise) {
     const char* const text = std::getenv(name);
     return text != nullptr ? std::atoi(text) : otherwise;

@@ -264,8 +264,9 @@ SIPO_API sipo_status sipo_model_options_set_threads(sipo_model_options* options,
 /* Progress of loading in bytes of weights; `fn` may be NULL. Since 0.1. */
 SIPO_API sipo_status sipo_model_options_set_progress(sipo_model_options* options,
                                                      sipo_progress_fn fn, void* user);
-/* Where the model and its sessions write log lines, possibly from several threads at once; NULL for
- * silence. `user` must outlive them. Since 0.1. */
+/* Where the model, its sessions and its caches write log lines, possibly from several threads at once, also
+ * from those of a scheduler and of a cache; NULL for silence. `user` must outlive them all. A call that
+ * waits for such a thread, as sipo_cache_free() does, must not be made from there. Since 0.1. */
 SIPO_API sipo_status sipo_model_options_set_log(sipo_model_options* options, sipo_log_fn fn,
                                                 void* user);
 
@@ -701,7 +702,7 @@ SIPO_API sipo_status sipo_sampling_options_set_logit_bias(sipo_sampling_options*
                                                           const int32_t* ids, const float* biases,
                                                           size_t count);
 /* Reports log probabilities, and those of the `likeliest` (0 to 1024) tokens; `fn` may be NULL for
- * none. Since 0.1. */
+ * none. A token whose logit is not a number is not among them and weighs nothing. Since 0.1. */
 SIPO_API sipo_status sipo_sampling_options_set_log_probabilities(sipo_sampling_options* options,
                                                                  int32_t likeliest,
                                                                  sipo_log_probabilities_fn fn,
@@ -760,7 +761,10 @@ SIPO_API sipo_status sipo_session_get_statistic(const sipo_session* session, int
  * not read it again. States are kept at intervals of a prompt, near its end (where questions
  * differ), where it parted from an earlier prompt, and at its end; prefixes below 64 tokens are not
  * worth it. What was used longest ago goes first. A cache may be used by any number of threads, and its
- * directory by any number of processes: a process that is killed loses the entry it was writing.
+ * directory by any number of processes: a process that is killed loses the entries it has not yet
+ * written. A thread of the cache writes them, so nobody waits for a slow disk but who reads a prefix that
+ * it has not taken yet; up to 64 MiB of entries, or 8 of them where that is more, wait for it on top of the
+ * memory below, and what comes when so much waits is not written.
  *
  * A prompt gets the same bits with a cache and without, or the prefix is not used:
  *   no method   every shared prefix is reused
@@ -788,7 +792,8 @@ SIPO_API sipo_status sipo_cache_options_set_interval(sipo_cache_options* options
 /* `options` may be NULL. Errors: SIPO_IO_ERROR when the directory cannot be made. Since 0.1. */
 SIPO_API sipo_status sipo_cache_create(const sipo_model* model, const sipo_cache_options* options,
                                        sipo_cache** cache);
-/* NULL is fine. Since 0.1. */
+/* Waits until the directory has what the cache kept, unless a scheduler or options of one still hold it:
+ * then freeing the last of them does. NULL is fine. Since 0.1. */
 SIPO_API void sipo_cache_free(sipo_cache* cache);
 
 /* As sipo_session_prefill(), with the help of a cache of the same model; what there is in it is told
@@ -809,7 +814,7 @@ enum {
     SIPO_CACHE_DIRECTORY_BYTES = 170, /* now, of all processes and models */
     SIPO_CACHE_EVICTIONS = 180,
     SIPO_CACHE_DAMAGED = 190, /* entries found damaged and removed */
-    SIPO_CACHE_WRITE_FAILURES = 200
+    SIPO_CACHE_WRITE_FAILURES = 200 /* entries that the directory did not take */
 };
 /* `id` is one of the facts above. Since 0.1. */
 SIPO_API sipo_status sipo_cache_get_statistic(const sipo_cache* cache, int32_t id, int64_t* value);
