@@ -813,7 +813,7 @@ enum {
     SIPO_CACHE_BYTES = 160,
     SIPO_CACHE_DIRECTORY_BYTES = 170, /* now, of all processes and models */
     SIPO_CACHE_EVICTIONS = 180,
-    SIPO_CACHE_DAMAGED = 190, /* entries found damaged and removed */
+    SIPO_CACHE_DAMAGED = 190,       /* entries found damaged and removed */
     SIPO_CACHE_WRITE_FAILURES = 200 /* entries that the directory did not take */
 };
 /* `id` is one of the facts above. Since 0.1. */
