@@ -79,6 +79,7 @@ typedef struct {
     char* layer_lists[most_trials];                  /* by trial, where the search made one */
     EvalState state;
     double deadline;
+    int cut_short; /* the budget was over before all was tried */
 } Tuner;
 
 extern const double tune_clamps[clamp_count];

@@ -60,6 +60,10 @@ static void add_trial(const Tuner* tuner, Table* table, size_t trial, int is_tes
 static void print_end(const Tuner* tuner, int saved) {
     const char* profile = tuner->arguments->profile;
     const Trial* winner = &tuner->trials[tuner->winner];
+    if (tuner->cut_short) {
+        printf("\nThe budget was over before all was tried.%s\n",
+               tuner->arguments->state == NULL ? "" : " Run it again with the same --state.");
+    }
     if (saved) {
         printf("\nSaved as profile %s: sipo generate MODEL --context profile --profile %s ...\n",
                profile, profile);
@@ -119,6 +123,7 @@ static void print_json(const Tuner* tuner, int saved) {
     json_string(&json, "default", tuner->trials[default_trial].variant.name);
     json_string(&json, "winner", tuner->trials[tuner->winner].variant.name);
     json_string(&json, "profile", saved ? a->profile : "");
+    json_integer(&json, "all_tried", !tuner->cut_short);
     json_begin_array(&json, "trials");
     for (size_t i = 0; i < tuner->count; ++i) {
         const Trial* trial = &tuner->trials[i];

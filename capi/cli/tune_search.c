@@ -207,7 +207,9 @@ static int measure(Tuner* tuner, Trial* trial) {
 
 /* Runs the trial that new_trial() gave, if it is new and there is time. */
 static int run_trial(Tuner* tuner, Trial* trial) {
-    if (tuner->count + 1 == most_trials || is_tried(tuner, trial) || !is_time_left(tuner, trial)) {
+    if (tuner->count + 1 == most_trials || is_tried(tuner, trial)) return exit_ok;
+    if (!is_time_left(tuner, trial)) {
+        tuner->cut_short = 1;
         return exit_ok;
     }
     const int code = tune_calibrate(tuner, trial->clamp);
@@ -374,8 +376,8 @@ static void name_references(Tuner* tuner) {
     tuner->winner = default_trial;
 }
 
-/* The default comes first: all is measured by it. What plain reading and the paper's threshold cost
- * is always told, and they may win like others. */
+/* The default comes first: all is measured by it. Plain reading and the paper's threshold may win like
+ * others. */
 static int try_references(Tuner* tuner) {
     int done = 0;
     name_references(tuner);
@@ -390,8 +392,16 @@ static int try_references(Tuner* tuner) {
                               "more, or fewer --samples, --windows or --lengths",
                               tuner->arguments->budget);
     }
-    if (code == exit_ok) code = measure(tuner, plain);
-    return code == exit_ok ? measure(tuner, &tuner->trials[published_trial]) : code;
+    const size_t others[] = {plain_trial, published_trial};
+    for (size_t i = 0; i < COUNT_OF(others) && code == exit_ok; ++i) {
+        Trial* trial = &tuner->trials[others[i]];
+        if (is_time_left(tuner, trial)) {
+            code = measure(tuner, trial);
+        } else {
+            tuner->cut_short = 1;
+        }
+    }
+    return code;
 }
 
 int tune_search(Tuner* tuner) {

@@ -369,6 +369,7 @@ run 0 "a model is tuned" tune "$work/out/tuned.sipo" --text "$work/short.txt" --
 is_json "tune --json is JSON"
 says "decimamba was tried" '"decimamba 2048'
 says "the default is tested" '"default": "longmamba 0.01"'
+says "all was tried within the budget" '"all_tried": 1'
 if grep -q '"profile": "tuned"' "$work/stdout"; then
     run 0 "the winner is used" generate "$work/out/tuned.sipo" --prompt "It was" --max-tokens 2 \
         --context profile --profile tuned
