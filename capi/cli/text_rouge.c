@@ -17,8 +17,12 @@ typedef struct {
 } Word;
 
 typedef struct {
+    Word* word;
+} Sorted;
+
+typedef struct {
     Word words[2 * most_words]; /* the answer's, then the reference's */
-    Word* by_text[2 * most_words];
+    Sorted by_text[2 * most_words];
     unsigned char gathered[2 * most_words]; /* by id */
     uint16_t
         longest[(most_words + 1) * (most_words + 1)]; /* of the subsequences of two beginnings */
@@ -63,16 +67,17 @@ static int compare_texts(const Word* a, const Word* b) {
     return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
 }
 
-static int compare_pointers(const void* left, const void* right) {
-    return compare_texts(*(Word* const*)left, *(Word* const*)right);
+static int compare_sorted(const void* left, const void* right) {
+    return compare_texts(((const Sorted*)left)->word, ((const Sorted*)right)->word);
 }
 
 static void number_words(Rouge* rouge, size_t count) {
-    for (size_t i = 0; i < count; ++i) rouge->by_text[i] = &rouge->words[i];
-    qsort(rouge->by_text, count, sizeof *rouge->by_text, compare_pointers);
+    Sorted* sorted = rouge->by_text;
+    for (size_t i = 0; i < count; ++i) sorted[i].word = &rouge->words[i];
+    qsort(sorted, count, sizeof *sorted, compare_sorted);
     for (size_t i = 0; i < count; ++i) {
-        const int is_new = i == 0 || compare_texts(rouge->by_text[i - 1], rouge->by_text[i]) != 0;
-        rouge->by_text[i]->id = is_new ? i : rouge->by_text[i - 1]->id;
+        const int is_new = i == 0 || compare_texts(sorted[i - 1].word, sorted[i].word) != 0;
+        sorted[i].word->id = is_new ? i : sorted[i - 1].word->id;
     }
 }
 
