@@ -282,6 +282,15 @@ result "only the new method's results were added" $?
 cp "$work/state" "$work/sound"
 run 1 "the state of another evaluation is an error" eval passkey "$model" --noise "$heldout_text" \
     --lengths 256,512 --depths .5 --samples 1 --seed 1 --state "$work/state"
+cp "$model" "$work/measured.sipo"
+run 0 "a copy of the model has the same results" eval passkey "$work/measured.sipo" --noise "$heldout_text" \
+    --lengths 256,512 --depths .5 --samples 1 --state "$work/state" --methods none,longmamba
+cmp -s "$work/state" "$work/sound"
+result "nothing is measured anew" $?
+run 0 "its calibration is made anew" calibrate "$work/measured.sipo" --text "$calibration_text" --sequences 1
+run 1 "then its results are others" eval passkey "$work/measured.sipo" --noise "$heldout_text" \
+    --lengths 256,512 --depths .5 --samples 1 --state "$work/state" --methods none,longmamba
+complains "as the error says" "the state of another evaluation"
 for line in '0 9 1 1 1' '0 0 nan 1 1' 'x' '0 0 1 1'; do
     (cat "$work/sound" && echo "$line") >"$work/state"
     run 1 "a damaged state is an error: $line" eval passkey "$model" --noise "$heldout_text" \
