@@ -24,20 +24,22 @@ namespace Sipo
         /// <summary>Progress in bytes of weights.</summary>
         public ProgressListener Progress { get; set; }
 
-        /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
-        internal T Use<T>(Func<IntPtr, T> use)
+        /// <summary>Calls <paramref name="use"/> with a native copy, which calls <paramref name="hook"/> for
+        /// progress.</summary>
+        internal T Use<T>(ProgressListener hook, Func<IntPtr, T> use)
         {
-            return NativeOptions.Use(Native.new_ImportOptions, Fill, Native.delete_ImportOptions, use);
+            return NativeOptions.Use(Native.new_ImportOptions, options => Fill(options, hook),
+                Native.delete_ImportOptions, use);
         }
 
-        private void Fill(IntPtr options)
+        private void Fill(IntPtr options, ProgressListener hook)
         {
             NativeOptions.Set(options, (int?)Weights, Native.ImportOptions_weights);
             NativeOptions.Set(options, (int?)Store, Native.ImportOptions_store);
             NativeOptions.Set(options, Threads, Native.ImportOptions_threads);
             NativeOptions.Set(options, TrainingLength, Native.ImportOptions_training_length);
             NativeOptions.Set(options, Tokenizer, Native.ImportOptions_tokenizer);
-            Native.ImportOptions_progress(options, Upcalls.Listen(Progress));
+            Native.ImportOptions_progress(options, Upcalls.Listen(hook));
         }
     }
 }

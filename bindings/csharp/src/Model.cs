@@ -45,12 +45,19 @@ namespace Sipo
         }
 
         /// <summary>Opens a .sipo file, which may be replaced or removed afterwards.</summary>
+        /// <param name="path">The file.</param>
+        /// <param name="options">Null for the defaults.</param>
+        /// <param name="cancellation">Ends the call.</param>
         /// <exception cref="SipoException">NotFound, IoError, CorruptFile, Unsupported (a newer format),
-        /// BackendError, Cancelled.</exception>
-        public static Model Open(string path, ModelOptions options = null)
+        /// BackendError, OutOfMemory (the limit), Cancelled.</exception>
+        /// <exception cref="OperationCanceledException">By <paramref name="cancellation"/>.</exception>
+        public static Model Open(string path, ModelOptions options = null,
+            CancellationToken cancellation = default(CancellationToken))
         {
-            return Upcalls.Call(() => Utf8.Pass(path, nameof(path), file =>
-                (options ?? new ModelOptions()).Use(chosen => new Model(Native.Model_open(ref file, chosen)))));
+            options = options ?? new ModelOptions();
+            ProgressListener watching = Cancellation.Watch(options.Progress, cancellation);
+            return Cancellation.Run(cancellation, () => Upcalls.Call(() => Utf8.Pass(path, nameof(path), file =>
+                options.Use(watching, chosen => new Model(Native.Model_open(ref file, chosen))))));
         }
 
         /// <summary>Converts a checkpoint of Mamba-1, Mamba-2 or FalconMamba into a .sipo file, which appears only when it
@@ -58,11 +65,14 @@ namespace Sipo
         /// <param name="path">A directory of Hugging Face's or mamba_ssm's layout, or a GGUF file.</param>
         /// <param name="output">The file to write.</param>
         /// <param name="options">Null for the defaults.</param>
+        /// <param name="cancellation">Ends the call.</param>
         /// <exception cref="SipoException">NotFound, IoError, CorruptFile, Unsupported (which tensor or field),
         /// Cancelled.</exception>
-        public static void ImportCheckpoint(string path, string output, ImportOptions options = null)
+        /// <exception cref="OperationCanceledException">By <paramref name="cancellation"/>.</exception>
+        public static void ImportCheckpoint(string path, string output, ImportOptions options = null,
+            CancellationToken cancellation = default(CancellationToken))
         {
-            Convert(path, nameof(path), output, nameof(output), options, Native.import_checkpoint);
+            Convert(path, nameof(path), output, nameof(output), options, cancellation, Native.import_checkpoint);
         }
 
         /// <summary>Writes a model with f32 or bf16 weights as a Hugging Face directory. Calibration profiles have no place
@@ -70,41 +80,60 @@ namespace Sipo
         /// <param name="path">A .sipo file.</param>
         /// <param name="directory">Is made, or must be empty.</param>
         /// <param name="options">Threads and progress have an effect here.</param>
+        /// <param name="cancellation">Ends the call.</param>
         /// <exception cref="SipoException">As ImportCheckpoint; InvalidArgument when the directory holds something,
         /// Unsupported when the weights are quantised.</exception>
-        public static void ExportCheckpoint(string path, string directory, ImportOptions options = null)
+        /// <exception cref="OperationCanceledException">By <paramref name="cancellation"/>.</exception>
+        public static void ExportCheckpoint(string path, string directory, ImportOptions options = null,
+            CancellationToken cancellation = default(CancellationToken))
         {
-            Convert(path, nameof(path), directory, nameof(directory), options, Native.export_checkpoint);
+            Convert(path, nameof(path), directory, nameof(directory), options, cancellation,
+                Native.export_checkpoint);
         }
 
         /// <summary>Writes a model with f32 or bf16 weights again with <see cref="Weights.Q8"/> (the default) or Q4
         /// ones.</summary>
+        /// <param name="path">A .sipo file.</param>
+        /// <param name="output">The file to write, which appears only when it is complete.</param>
+        /// <param name="options">Null for the defaults.</param>
+        /// <param name="cancellation">Ends the call.</param>
         /// <exception cref="SipoException">As ImportCheckpoint; Unsupported when they are quantised
         /// already.</exception>
-        public static void Quantize(string path, string output, ImportOptions options = null)
+        /// <exception cref="OperationCanceledException">By <paramref name="cancellation"/>.</exception>
+        public static void Quantize(string path, string output, ImportOptions options = null,
+            CancellationToken cancellation = default(CancellationToken))
         {
-            Convert(path, nameof(path), output, nameof(output), options, Native.quantize);
+            Convert(path, nameof(path), output, nameof(output), options, cancellation, Native.quantize);
         }
 
         /// <summary>Writes a model of random weights in the shape of a public one, such as "mamba-130m", for
         /// measuring speed.</summary>
+        /// <param name="preset">Its name.</param>
+        /// <param name="output">The file to write, which appears only when it is complete.</param>
+        /// <param name="options">Null for the defaults.</param>
+        /// <param name="cancellation">Ends the call.</param>
         /// <exception cref="SipoException">NotFound names the presets.</exception>
-        public static void WritePreset(string preset, string output, ImportOptions options = null)
+        /// <exception cref="OperationCanceledException">By <paramref name="cancellation"/>.</exception>
+        public static void WritePreset(string preset, string output, ImportOptions options = null,
+            CancellationToken cancellation = default(CancellationToken))
         {
-            Convert(preset, nameof(preset), output, nameof(output), options, Native.write_preset);
+            Convert(preset, nameof(preset), output, nameof(output), options, cancellation, Native.write_preset);
         }
 
         private delegate void Conversion(ref Utf8 from, ref Utf8 to, IntPtr options);
 
         private static void Convert(string from, string fromName, string to, string toName, ImportOptions options,
-            Conversion convert)
+            CancellationToken cancellation, Conversion convert)
         {
-            Upcalls.Call(() => Utf8.Pass(from, fromName, source => Utf8.Pass(to, toName, target =>
-                (options ?? new ImportOptions()).Use(chosen =>
-                {
-                    convert(ref source, ref target, chosen);
-                    return true;
-                }))));
+            options = options ?? new ImportOptions();
+            ProgressListener watching = Cancellation.Watch(options.Progress, cancellation);
+            Cancellation.Run(cancellation, () => Upcalls.Call(() =>
+                Utf8.Pass(from, fromName, source => Utf8.Pass(to, toName, target =>
+                    options.Use(watching, chosen =>
+                    {
+                        convert(ref source, ref target, chosen);
+                        return true;
+                    })))));
         }
 
         /// <summary>A session at position 0.</summary>

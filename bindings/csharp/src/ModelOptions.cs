@@ -2,7 +2,7 @@ using System;
 
 namespace Sipo
 {
-    /// <summary>Options of <see cref="Model.Open(string, ModelOptions)"/>; what is null has its default.</summary>
+    /// <summary>Options of <see cref="Model.Open"/>; what is null has its default.</summary>
     public sealed class ModelOptions
     {
         /// <summary>Where the model computes: "auto" (the default), "cpu", "cuda" (the first device), "cuda:1".</summary>
@@ -25,19 +25,21 @@ namespace Sipo
         /// OutOfMemory; 0 (the default) for no limit.</summary>
         public long? DeviceMemoryLimit { get; set; }
 
-        /// <summary>Calls <paramref name="use"/> with a native copy.</summary>
-        internal T Use<T>(Func<IntPtr, T> use)
+        /// <summary>Calls <paramref name="use"/> with a native copy, which calls <paramref name="hook"/> for
+        /// progress.</summary>
+        internal T Use<T>(ProgressListener hook, Func<IntPtr, T> use)
         {
-            return NativeOptions.Use(Native.new_ModelOptions, Fill, Native.delete_ModelOptions, use);
+            return NativeOptions.Use(Native.new_ModelOptions, options => Fill(options, hook),
+                Native.delete_ModelOptions, use);
         }
 
-        private void Fill(IntPtr options)
+        private void Fill(IntPtr options, ProgressListener hook)
         {
             NativeOptions.Set(options, Backend, Native.ModelOptions_backend);
             NativeOptions.Set(options, Threads, Native.ModelOptions_threads);
             NativeOptions.Set(options, MemoryLimit, Native.ModelOptions_memory_limit);
             NativeOptions.Set(options, DeviceMemoryLimit, Native.ModelOptions_device_memory_limit);
-            Native.ModelOptions_progress(options, Upcalls.Listen(Progress));
+            Native.ModelOptions_progress(options, Upcalls.Listen(hook));
             Native.ModelOptions_log(options, Upcalls.Listen(Log));
         }
     }

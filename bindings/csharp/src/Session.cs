@@ -12,34 +12,13 @@ namespace Sipo
     /// callback must not use the session it is called from, except for those two.</summary>
     public sealed class Session : IDisposable
     {
-        /// <summary>Of the call that this thread is in.</summary>
-        [ThreadStatic]
-        private static CancellationToken running;
-
-        /// <summary>What long calls ask now and then. A session shares it with its forks, and it knows none of
-        /// them.</summary>
-        private sealed class Hook
-        {
-            private readonly ProgressListener listener;
-
-            public Hook(ProgressListener listener)
-            {
-                this.listener = listener;
-            }
-
-            public bool OnProgress(long done, long total)
-            {
-                return !running.IsCancellationRequested && (listener == null || listener(done, total));
-            }
-        }
-
         private readonly NativeHandle handle;
         private readonly int vocabSize;
 
         internal Session(IntPtr model, int vocabSize, SessionOptions options)
         {
             this.vocabSize = vocabSize;
-            handle = options.Use(model, new Hook(options.Progress).OnProgress, chosen =>
+            handle = options.Use(model, options.Progress, chosen =>
                 new NativeHandle(nameof(Session), Native.new_Session(chosen), Native.delete_Session));
         }
 
@@ -204,13 +183,12 @@ namespace Sipo
             {
                 got += token.Id < 0 ? 0 : 1;
                 stopped = !listener(token);
-                return !stopped && !cancellation.IsCancellationRequested;
+                return !stopped;
             };
             try
             {
-                Run(ReadOnlySpan<int>.Empty, cancellation, (session, data, count) =>
-                    (options ?? new SamplingOptions()).Use(sampling =>
-                        Native.Session_generate(session, most, Upcalls.Listen(counting), sampling)));
+                Run(cancellation, session => (options ?? new SamplingOptions()).Use(sampling =>
+                    Native.Session_generate(session, most, Upcalls.Listen(counting), sampling)));
             }
             catch (SipoException e) when (stopped && e.Status == Status.Cancelled)
             {
@@ -254,8 +232,12 @@ namespace Sipo
 
         /// <summary>Reads the text that follows best, each taken as a whole.</summary>
         /// <param name="texts">1 to 4096 of a token or more.</param>
-        /// <exception cref="SipoException">InvalidState before the first token, Cancelled.</exception>
-        public Choice Choose(IReadOnlyList<string> texts)
+        /// <param name="cancellation">Ends the call within a token.</param>
+        /// <exception cref="SipoException">InvalidState before the first token, Cancelled by
+        /// <see cref="Cancel"/>.</exception>
+        /// <exception cref="OperationCanceledException">By <paramref name="cancellation"/>.</exception>
+        public Choice Choose(IReadOnlyList<string> texts,
+            CancellationToken cancellation = default(CancellationToken))
         {
             RequireNotNull(texts, nameof(texts));
             IntPtr choice = Native.new_Choice();
@@ -269,7 +251,7 @@ namespace Sipo
                         return true;
                     });
                 }
-                int index = (int)handle.Use(session => Native.Choice_make(choice, session));
+                int index = (int)Run(cancellation, session => Native.Choice_make(choice, session));
                 return new Choice(index, NativeArray.Floats(Native.Choice_log_probabilities(choice)));
             }
             finally
@@ -405,6 +387,11 @@ namespace Sipo
             }
         }
 
+        private T Run<T>(CancellationToken cancellation, Func<IntPtr, T> call)
+        {
+            return Cancellation.Run(cancellation, CancelIfOpen, () => handle.Use(call));
+        }
+
         private unsafe T Run<T>(ReadOnlySpan<int> ids, CancellationToken cancellation,
             Func<IntPtr, IntPtr, UIntPtr, T> call)
         {
@@ -412,20 +399,7 @@ namespace Sipo
             {
                 IntPtr data = (IntPtr)first;
                 UIntPtr count = (UIntPtr)(uint)ids.Length;
-                CancellationToken outer = running;
-                try
-                {
-                    // The hook sees a cancel that comes before the native call, where Cancel has no effect.
-                    running = cancellation;
-                    using (cancellation.Register(CancelIfOpen))
-                    {
-                        return Cancellation.Run(cancellation, () => handle.Use(session => call(session, data, count)));
-                    }
-                }
-                finally
-                {
-                    running = outer;
-                }
+                return Run(cancellation, session => call(session, data, count));
             }
         }
 

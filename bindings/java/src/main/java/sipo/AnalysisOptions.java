@@ -46,18 +46,23 @@ public final class AnalysisOptions {
         return this;
     }
 
-    /** Calls with a native copy. */
-    <T> T use(LongFunction<T> call) {
-        return NativeOptions.use(Native::new_AnalysisOptions, this::fill, Native::delete_AnalysisOptions, call);
+    ProgressListener progress() {
+        return progress;
     }
 
-    private void fill(long options) {
+    /** Calls with a native copy, which calls {@code hook} for progress. */
+    <T> T use(ProgressListener hook, LongFunction<T> call) {
+        return NativeOptions.use(
+                Native::new_AnalysisOptions, (long options) -> fill(options, hook), Native::delete_AnalysisOptions, call);
+    }
+
+    private void fill(long options, ProgressListener hook) {
         NativeOptions.set(options, points, Native::AnalysisOptions_points);
         NativeOptions.set(options, mapSize, Native::AnalysisOptions_map_size);
         NativeOptions.set(
                 options, mapChannels, (to, channels) -> Native.AnalysisOptions_map_pairs(to, pairs(channels)));
         NativeOptions.set(options, memoryLimit, Native::AnalysisOptions_memory_limit);
-        NativeOptions.set(options, progress, Native::AnalysisOptions_progress);
+        NativeOptions.set(options, hook, Native::AnalysisOptions_progress);
     }
 
     private static int[] pairs(List<MapChannel> channels) {

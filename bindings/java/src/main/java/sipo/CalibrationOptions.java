@@ -28,14 +28,19 @@ public final class CalibrationOptions {
         return this;
     }
 
-    /** Calls with a native copy. */
-    <T> T use(LongFunction<T> call) {
-        return NativeOptions.use(Native::new_CalibrationOptions, this::fill, Native::delete_CalibrationOptions, call);
+    ProgressListener progress() {
+        return progress;
     }
 
-    private void fill(long options) {
+    /** Calls with a native copy, which calls {@code hook} for progress. */
+    <T> T use(ProgressListener hook, LongFunction<T> call) {
+        return NativeOptions.use(
+                Native::new_CalibrationOptions, (long options) -> fill(options, hook), Native::delete_CalibrationOptions, call);
+    }
+
+    private void fill(long options, ProgressListener hook) {
         NativeOptions.set(options, clamp, Native::CalibrationOptions_clamp);
         NativeOptions.set(options, threads, Native::CalibrationOptions_threads);
-        NativeOptions.set(options, progress, Native::CalibrationOptions_progress);
+        NativeOptions.set(options, hook, Native::CalibrationOptions_progress);
     }
 }

@@ -50,17 +50,22 @@ public final class ImportOptions {
         return this;
     }
 
-    /** Calls with a native copy. */
-    <T> T use(LongFunction<T> call) {
-        return NativeOptions.use(Native::new_ImportOptions, this::fill, Native::delete_ImportOptions, call);
+    ProgressListener progress() {
+        return progress;
     }
 
-    private void fill(long options) {
+    /** Calls with a native copy, which calls {@code hook} for progress. */
+    <T> T use(ProgressListener hook, LongFunction<T> call) {
+        return NativeOptions.use(
+                Native::new_ImportOptions, (long options) -> fill(options, hook), Native::delete_ImportOptions, call);
+    }
+
+    private void fill(long options, ProgressListener hook) {
         NativeOptions.set(options, weights, (to, value) -> Native.ImportOptions_weights(to, value.code));
         NativeOptions.set(options, store, (to, value) -> Native.ImportOptions_store(to, value.code));
         NativeOptions.set(options, threads, Native::ImportOptions_threads);
         NativeOptions.set(options, trainingLength, Native::ImportOptions_training_length);
         NativeOptions.set(options, tokenizer, (to, value) -> Native.ImportOptions_tokenizer(to, Library.utf8(value)));
-        NativeOptions.set(options, progress, Native::ImportOptions_progress);
+        NativeOptions.set(options, hook, Native::ImportOptions_progress);
     }
 }

@@ -3,7 +3,8 @@ package sipo;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
-import java.util.function.LongConsumer;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.function.LongFunction;
 
 /**
@@ -40,8 +41,21 @@ public final class Model implements AutoCloseable {
      *     CANCELLED
      */
     public static Model open(String path, ModelOptions options) {
+        return open(path, options, options.progress());
+    }
+
+    /**
+     * {@link #open(String, ModelOptions)} on an executor; cancelling the future cancels it, and a model that was open by
+     * then is closed.
+     */
+    public static CompletableFuture<Model> openAsync(String path, ModelOptions options, Executor executor) {
+        return Async.run(
+                executor, cancelled -> open(path, options, Async.watch(options.progress(), cancelled)));
+    }
+
+    private static Model open(String path, ModelOptions options, ProgressListener progress) {
         byte[] file = Library.utf8(path);
-        return options.use((long chosen) -> new Model(Native.Model_open(file, chosen)));
+        return options.use(progress, (long chosen) -> new Model(Native.Model_open(file, chosen)));
     }
 
     /**
@@ -52,9 +66,13 @@ public final class Model implements AutoCloseable {
      * @throws SipoException NOT_FOUND, IO_ERROR, CORRUPT_FILE, UNSUPPORTED (which tensor or field), CANCELLED
      */
     public static void importCheckpoint(String path, String output, ImportOptions options) {
-        byte[] from = Library.utf8(path);
-        byte[] to = Library.utf8(output);
-        convert(options, (long chosen) -> Native.import_checkpoint(from, to, chosen));
+        convert(Native::import_checkpoint, path, output, options);
+    }
+
+    /** {@link #importCheckpoint} on an executor; cancelling the future cancels it. */
+    public static CompletableFuture<Void> importCheckpointAsync(
+            String path, String output, ImportOptions options, Executor executor) {
+        return convertAsync(Native::import_checkpoint, path, output, options, executor);
     }
 
     /**
@@ -67,9 +85,13 @@ public final class Model implements AutoCloseable {
      *     the weights are quantised
      */
     public static void exportCheckpoint(String path, String directory, ImportOptions options) {
-        byte[] from = Library.utf8(path);
-        byte[] to = Library.utf8(directory);
-        convert(options, (long chosen) -> Native.export_checkpoint(from, to, chosen));
+        convert(Native::export_checkpoint, path, directory, options);
+    }
+
+    /** {@link #exportCheckpoint} on an executor; cancelling the future cancels it. */
+    public static CompletableFuture<Void> exportCheckpointAsync(
+            String path, String directory, ImportOptions options, Executor executor) {
+        return convertAsync(Native::export_checkpoint, path, directory, options, executor);
     }
 
     /**
@@ -78,9 +100,13 @@ public final class Model implements AutoCloseable {
      * @throws SipoException as importCheckpoint; UNSUPPORTED when they are quantised already
      */
     public static void quantize(String path, String output, ImportOptions options) {
-        byte[] from = Library.utf8(path);
-        byte[] to = Library.utf8(output);
-        convert(options, (long chosen) -> Native.quantize(from, to, chosen));
+        convert(Native::quantize, path, output, options);
+    }
+
+    /** {@link #quantize} on an executor; cancelling the future cancels it. */
+    public static CompletableFuture<Void> quantizeAsync(
+            String path, String output, ImportOptions options, Executor executor) {
+        return convertAsync(Native::quantize, path, output, options, executor);
     }
 
     /**
@@ -90,16 +116,38 @@ public final class Model implements AutoCloseable {
      * @throws SipoException NOT_FOUND names the presets
      */
     public static void writePreset(String preset, String output, ImportOptions options) {
-        byte[] name = Library.utf8(preset);
-        byte[] to = Library.utf8(output);
-        convert(options, (long chosen) -> Native.write_preset(name, to, chosen));
+        convert(Native::write_preset, preset, output, options);
     }
 
-    private static void convert(ImportOptions options, LongConsumer work) {
-        Objects.requireNonNull(options, "options");
-        options.use(
+    /** {@link #writePreset} on an executor; cancelling the future cancels it. */
+    public static CompletableFuture<Void> writePresetAsync(
+            String preset, String output, ImportOptions options, Executor executor) {
+        return convertAsync(Native::write_preset, preset, output, options, executor);
+    }
+
+    private interface Conversion {
+        void run(byte[] from, byte[] to, long options);
+    }
+
+    private static void convert(Conversion conversion, String from, String to, ImportOptions options) {
+        convert(conversion, from, to, options, options.progress());
+    }
+
+    private static CompletableFuture<Void> convertAsync(
+            Conversion conversion, String from, String to, ImportOptions options, Executor executor) {
+        return Async.run(
+                executor,
+                cancelled -> convert(conversion, from, to, options, Async.watch(options.progress(), cancelled)));
+    }
+
+    private static Void convert(
+            Conversion conversion, String from, String to, ImportOptions options, ProgressListener progress) {
+        byte[] source = Library.utf8(from);
+        byte[] target = Library.utf8(to);
+        return options.use(
+                progress,
                 (long chosen) -> {
-                    work.accept(chosen);
+                    conversion.run(source, target, chosen);
                     return null;
                 });
     }
@@ -209,12 +257,24 @@ public final class Model implements AutoCloseable {
      * @throws SipoException OUT_OF_RANGE, CANCELLED
      */
     public Calibration calibrate(int[] ids, int length, CalibrationOptions options) {
+        return calibrate(ids, length, options, options.progress());
+    }
+
+    /** {@link #calibrate(int[], int, CalibrationOptions)} on an executor; cancelling the future cancels it. */
+    public CompletableFuture<Calibration> calibrateAsync(
+            int[] ids, int length, CalibrationOptions options, Executor executor) {
+        return Async.run(
+                executor,
+                cancelled -> calibrate(ids, length, options, Async.watch(options.progress(), cancelled)));
+    }
+
+    private Calibration calibrate(int[] ids, int length, CalibrationOptions options, ProgressListener progress) {
         Objects.requireNonNull(ids, "ids");
         Library.size(length, "length");
-        Objects.requireNonNull(options, "options");
         return handle.use(
                 (long model) ->
                         options.use(
+                                progress,
                                 (long chosen) ->
                                         new Calibration(
                                                 this,
@@ -233,10 +293,23 @@ public final class Model implements AutoCloseable {
      * @throws SipoException OUT_OF_RANGE (which token), OUT_OF_MEMORY (the limit), CANCELLED
      */
     public Analysis analyze(int[] ids, SessionOptions session, AnalysisOptions options) {
+        return analyze(ids, session, options, options.progress());
+    }
+
+    /** {@link #analyze(int[], SessionOptions, AnalysisOptions)} on an executor; cancelling the future cancels it. */
+    public CompletableFuture<Analysis> analyzeAsync(
+            int[] ids, SessionOptions session, AnalysisOptions options, Executor executor) {
+        return Async.run(
+                executor, cancelled -> analyze(ids, session, options, Async.watch(options.progress(), cancelled)));
+    }
+
+    private Analysis analyze(
+            int[] ids, SessionOptions session, AnalysisOptions options, ProgressListener progress) {
         Objects.requireNonNull(ids, "ids");
         return withAnalysis(
                 session,
                 options,
+                progress,
                 (long reading, long measuring) -> {
                     long measured = Native.Analysis_measure(reading, ids, measuring);
                     try {
@@ -252,6 +325,7 @@ public final class Model implements AutoCloseable {
         return withAnalysis(
                 session,
                 options,
+                null,
                 (long reading, long measuring) -> Native.Analysis_memory(reading, tokens, measuring));
     }
 
@@ -259,11 +333,12 @@ public final class Model implements AutoCloseable {
         T apply(long session, long options);
     }
 
-    private <T> T withAnalysis(SessionOptions session, AnalysisOptions options, AnalysisCall<T> call) {
+    private <T> T withAnalysis(
+            SessionOptions session, AnalysisOptions options, ProgressListener progress, AnalysisCall<T> call) {
         Objects.requireNonNull(options, "options");
         return use(
                 session,
-                (long reading) -> options.use((long measuring) -> call.apply(reading, measuring)));
+                (long reading) -> options.use(progress, (long measuring) -> call.apply(reading, measuring)));
     }
 
     /**

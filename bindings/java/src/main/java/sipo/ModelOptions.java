@@ -52,15 +52,20 @@ public final class ModelOptions {
         return this;
     }
 
-    /** Calls with a native copy. */
-    <T> T use(LongFunction<T> call) {
-        return NativeOptions.use(Native::new_ModelOptions, this::fill, Native::delete_ModelOptions, call);
+    ProgressListener progress() {
+        return progress;
     }
 
-    private void fill(long options) {
+    /** Calls with a native copy, which calls {@code hook} for progress. */
+    <T> T use(ProgressListener hook, LongFunction<T> call) {
+        return NativeOptions.use(
+                Native::new_ModelOptions, (long options) -> fill(options, hook), Native::delete_ModelOptions, call);
+    }
+
+    private void fill(long options, ProgressListener hook) {
         NativeOptions.set(options, backend, (to, value) -> Native.ModelOptions_backend(to, Library.utf8(value)));
         NativeOptions.set(options, threads, Native::ModelOptions_threads);
-        NativeOptions.set(options, progress, Native::ModelOptions_progress);
+        NativeOptions.set(options, hook, Native::ModelOptions_progress);
         NativeOptions.set(options, memoryLimit, Native::ModelOptions_memory_limit);
         NativeOptions.set(options, deviceMemoryLimit, Native::ModelOptions_device_memory_limit);
         NativeOptions.set(options, log, Native::ModelOptions_log);

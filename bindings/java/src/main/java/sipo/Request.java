@@ -7,6 +7,7 @@ import java.util.Spliterators;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
@@ -99,9 +100,18 @@ public final class Request implements AutoCloseable {
         return all.toString();
     }
 
+    /** {@link #next()} on an executor; cancelling the future cancels the request. */
+    public CompletableFuture<Optional<Token>> nextAsync(Executor executor) {
+        return async(executor, this::next);
+    }
+
     /** {@link #text} on an executor; cancelling the future cancels the request. */
     public CompletableFuture<String> textAsync(Executor executor) {
-        CompletableFuture<String> future = CompletableFuture.supplyAsync(this::text, executor);
+        return async(executor, this::text);
+    }
+
+    private <T> CompletableFuture<T> async(Executor executor, Supplier<T> work) {
+        CompletableFuture<T> future = CompletableFuture.supplyAsync(work, executor);
         future.whenComplete(
                 (result, failure) -> {
                     if (future.isCancelled()) {

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
@@ -17,32 +18,8 @@ import java.util.stream.Stream;
  * not use the session it is called from, except for those two.
  */
 public final class Session implements AutoCloseable {
-    /** Whether the call that runs is to end, also when that was asked before its native part began. */
-    private static final class Cancellation {
-        volatile boolean wanted;
-    }
-
-    /** Of the call that this thread is in. */
-    private static final ThreadLocal<Cancellation> RUNNING = new ThreadLocal<>();
-
-    /** What long calls ask now and then. A session shares it with its forks, and it knows none of them. */
-    private static final class Hook implements ProgressListener {
-        private final ProgressListener listener;
-
-        Hook(ProgressListener listener) {
-            this.listener = listener;
-        }
-
-        @Override
-        public boolean onProgress(long done, long total) {
-            Cancellation running = RUNNING.get();
-            return (running == null || !running.wanted) && (listener == null || listener.onProgress(done, total));
-        }
-    }
-
     private final NativeHandle handle;
     private final int vocabSize;
-    private final Cancellation cancellation = new Cancellation();
 
     private Session(long address, int vocabSize) {
         this.vocabSize = vocabSize;
@@ -51,8 +28,8 @@ public final class Session implements AutoCloseable {
 
     static Session create(long model, SessionOptions options) {
         int vocabSize = (int) Native.Model_vocab_size(model);
-        Hook hook = new Hook(options.progress());
-        return options.use(model, hook, (long chosen) -> new Session(Native.new_Session(chosen), vocabSize));
+        return options.use(
+                model, options.progress(), (long chosen) -> new Session(Native.new_Session(chosen), vocabSize));
     }
 
     /**
@@ -206,7 +183,7 @@ public final class Session implements AutoCloseable {
                 (token, text) -> {
                     got[0] += token < 0 ? 0 : 1;
                     stopped[0] = !listener.onToken(token, text);
-                    return !stopped[0] && !cancellation.wanted;
+                    return !stopped[0];
                 };
         try {
             options.use(
@@ -237,8 +214,7 @@ public final class Session implements AutoCloseable {
     public Stream<Token> tokens(long maxTokens, SamplingOptions options) {
         Library.size(maxTokens, "maxTokens");
         Objects.requireNonNull(options, "options");
-        return TokenReader.stream(
-                listener -> call(() -> generate(maxTokens, options, listener)), this::cancelForGood);
+        return TokenReader.stream(listener -> generate(maxTokens, options, listener), this::cancelIfOpen);
     }
 
     /** {@link #prefill} on an executor; cancelling the future cancels it. */
@@ -249,55 +225,45 @@ public final class Session implements AutoCloseable {
         });
     }
 
+    /** {@link #prefillCached} on an executor; cancelling the future cancels it. */
+    public CompletableFuture<Void> prefillCachedAsync(Cache cache, int[] ids, Executor executor) {
+        return async(executor, () -> {
+            prefillCached(cache, ids);
+            return null;
+        });
+    }
+
+    /** {@link #prefillLogits} on an executor; cancelling the future cancels it. */
+    public CompletableFuture<float[]> prefillLogitsAsync(int[] ids, int last, Executor executor) {
+        return async(executor, () -> prefillLogits(ids, last));
+    }
+
+    /** {@link #score} on an executor; cancelling the future cancels it. */
+    public CompletableFuture<float[]> scoreAsync(int[] ids, int scored, Executor executor) {
+        return async(executor, () -> score(ids, scored));
+    }
+
     /** {@link #generate} on an executor; cancelling the future cancels it. */
     public CompletableFuture<Long> generateAsync(
             long maxTokens, SamplingOptions options, TokenListener listener, Executor executor) {
         return async(executor, () -> generate(maxTokens, options, listener));
     }
 
-    private interface Work<T> {
-        T run();
+    /** {@link #generateText} on an executor; cancelling the future cancels it. */
+    public CompletableFuture<String> generateTextAsync(long maxTokens, SamplingOptions options, Executor executor) {
+        return async(executor, () -> generateText(maxTokens, options));
     }
 
-    private <T> CompletableFuture<T> async(Executor executor, Work<T> work) {
-        CompletableFuture<T> future = new CompletableFuture<>();
-        future.whenComplete(
-                (result, failure) -> {
-                    if (future.isCancelled()) {
-                        cancelForGood();
-                    }
-                });
-        executor.execute(
-                () -> {
-                    try {
-                        future.complete(
-                                call(() -> {
-                                    if (future.isCancelled()) {
-                                        throw new SipoException(Status.CANCELLED, "the future was cancelled");
-                                    }
-                                    return work.run();
-                                }));
-                    } catch (Throwable e) {
-                        future.completeExceptionally(e);
-                    }
-                });
-        return future;
+    /** {@link #choose} on an executor; cancelling the future cancels it. */
+    public CompletableFuture<Choice> chooseAsync(List<String> texts, Executor executor) {
+        return async(executor, () -> choose(texts));
     }
 
-    /** Runs work that {@link #cancelForGood} ends, also when it comes before the native call. */
-    private <T> T call(Work<T> work) {
-        cancellation.wanted = false;
-        RUNNING.set(cancellation);
-        try {
-            return work.run();
-        } finally {
-            RUNNING.remove();
-            cancellation.wanted = false;
-        }
+    private <T> CompletableFuture<T> async(Executor executor, Supplier<T> work) {
+        return Async.run(executor, this::cancelIfOpen, work);
     }
 
-    private void cancelForGood() {
-        cancellation.wanted = true;
+    private void cancelIfOpen() {
         try {
             cancel();
         } catch (IllegalStateException closed) {
@@ -445,11 +411,7 @@ public final class Session implements AutoCloseable {
     /** Cancels what runs in the session and frees it when that has returned. */
     @Override
     public void close() {
-        try {
-            cancel();
-        } catch (IllegalStateException closedBefore) {
-            return;
-        }
+        cancelIfOpen();
         handle.close();
     }
 }

@@ -41,15 +41,19 @@ final class Story {
         Thread thread =
                 new Thread(
                         () -> {
-                            try {
-                                latch.await();
-                            } catch (InterruptedException e) {
-                                return;
-                            }
+                            await(latch);
                             work.run();
                         });
         thread.start();
         return thread;
+    }
+
+    static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     private static String setting(String name) {
