@@ -112,6 +112,10 @@ namespace Sipo.Tests
         public void EndsConversions()
         {
             string output = Story.Output("csharp-cancelled");
+            if (Directory.Exists(output))
+            {
+                Directory.Delete(output);
+            }
             Func<ProgressListener, ImportOptions> options =
                 listener => new ImportOptions { Threads = 1, Progress = listener };
             EndsWithItsToken((listener, token) =>
