@@ -3,7 +3,7 @@
 
 #include "args.h"
 
-enum { replacement = 0xFFFD };
+enum { replacement = 0xFFFD, most_bytes = 4 };
 
 typedef struct {
     uint32_t first;
@@ -17,36 +17,44 @@ static int is_in(const Range* ranges, size_t count, uint32_t character) {
     return 0;
 }
 
-size_t character_at(const char* text, uint32_t* character) {
+size_t character_read(const char* text, size_t length, uint32_t* character) {
     const unsigned char* bytes = (const unsigned char*)text;
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const size_t length = bytes[0] < 0x80   ? 1
-                          : bytes[0] < 0xC0 ? 0
-                          : bytes[0] < 0xE0 ? 2
-                          : bytes[0] < 0xF0 ? 3
-                          : bytes[0] < 0xF8 ? 4
-                                            : 0;
-    uint32_t value = length < 2 ? bytes[0] : bytes[0] & (0x7FU >> length);
-    for (size_t i = 1; i < length; ++i) {
-        if ((bytes[i] & 0xC0) != 0x80) {
-            *character = replacement;
-            return 1;
-        }
+    const size_t count = bytes[0] < 0x80   ? 1
+                         : bytes[0] < 0xC0 ? 0
+                         : bytes[0] < 0xE0 ? 2
+                         : bytes[0] < 0xF0 ? 3
+                         : bytes[0] < 0xF8 ? 4
+                                           : 0;
+    if (count == 0 || count > length) return 0;
+    uint32_t value = count == 1 ? bytes[0] : bytes[0] & (0x7FU >> count);
+    for (size_t i = 1; i < count; ++i) {
+        if ((bytes[i] & 0xC0) != 0x80) return 0;
         value = value << 6 | (bytes[i] & 0x3F);
     }
-    const int sound = length > 0 && value >= least[length] && value <= 0x10FFFF;
-    *character = sound ? value : replacement;
-    return sound ? length : 1;
+    if (value < least[count] || value > 0x10FFFF) return 0;
+    *character = value;
+    return count;
+}
+
+size_t character_at(const char* text, uint32_t* character) {
+    const size_t count = character_read(text, most_bytes, character); /* none goes over the end */
+    if (count == 0) *character = replacement;
+    return count == 0 ? 1 : count;
 }
 
 size_t character_write(uint32_t character, char* text) {
-    if (character < 0x80) {
-        text[0] = (char)character;
-        return 1;
+    static const uint32_t leads[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    const size_t count = character < 0x80      ? 1
+                         : character < 0x800   ? 2
+                         : character < 0x10000 ? 3
+                                               : most_bytes;
+    for (size_t i = count - 1; i > 0; --i) {
+        text[i] = (char)(0x80 | (character & 0x3F));
+        character >>= 6;
     }
-    text[0] = (char)(0xC0 | character >> 6);
-    text[1] = (char)(0x80 | (character & 0x3F));
-    return 2;
+    text[0] = (char)(leads[count] | character);
+    return count;
 }
 
 int character_is_blank(uint32_t character) {

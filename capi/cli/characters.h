@@ -6,10 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The bytes of the character that a text of `length` (1 or more) begins with; 0 when it begins with none. */
+size_t character_read(const char* text, size_t length, uint32_t* character);
+
 /* The character at `text`, which is not the end, and its bytes. A byte that begins none counts as U+FFFD. */
 size_t character_at(const char* text, uint32_t* character);
 
-/* Writes a character of at most U+07FF; its bytes, 1 or 2. */
+/* Writes a character; its bytes, 1 to 4. */
 size_t character_write(uint32_t character, char* text);
 
 int character_is_blank(uint32_t character);

@@ -6,20 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "characters.h"
+
 /* Bytes of the UTF-8 code point that `text` begins with, or 0 when it is none. */
-static size_t code_point_bytes(const unsigned char* text, size_t length) {
-    const unsigned lead = text[0];
-    if (lead < 0x80) return 1;
-    const size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4 || bytes > length) return 0;
-    for (size_t i = 1; i < bytes; ++i) {
-        if ((text[i] & 0xC0) != 0x80) return 0;
-    }
-    /* Overlong forms, surrogates and what lies beyond U+10FFFF show in the second byte. */
-    const unsigned second = text[1];
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F)) return 0;
-    if ((lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) return 0;
-    return bytes;
+static size_t code_point_bytes(const char* text, size_t length) {
+    uint32_t character = 0;
+    const size_t bytes = character_read(text, length, &character);
+    const int is_surrogate = character >= 0xD800 && character < 0xE000;
+    return is_surrogate ? 0 : bytes;
 }
 
 static void write_ascii(FILE* out, unsigned char c) {
@@ -36,13 +30,12 @@ static void write_ascii(FILE* out, unsigned char c) {
 }
 
 static void write_quoted(FILE* out, const char* text, size_t length) {
-    const unsigned char* bytes = (const unsigned char*)text;
     fputc('"', out);
     for (size_t i = 0; i < length;) {
-        const size_t size = code_point_bytes(bytes + i, length - i);
+        const size_t size = code_point_bytes(text + i, length - i);
         if (size == 0) fputs("\\ufffd", out);
-        if (size == 1) write_ascii(out, bytes[i]);
-        if (size > 1) fwrite(bytes + i, 1, size, out);
+        if (size == 1) write_ascii(out, (unsigned char)text[i]);
+        if (size > 1) fwrite(text + i, 1, size, out);
         i += size == 0 ? 1 : size;
     }
     fputc('"', out);

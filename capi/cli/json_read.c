@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "characters.h"
 
 enum { deepest = 64, longest_number = 40 };
 
@@ -58,21 +59,6 @@ static long take_code(Parser* parser) {
     return code;
 }
 
-static size_t put_code_point(char* out, long code) {
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    const int bytes = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const int leads[] = {0, 0, 0xC0, 0xE0, 0xF0};
-    for (int i = bytes - 1; i > 0; --i) {
-        out[i] = (char)(0x80 | (code & 0x3F));
-        code >>= 6;
-    }
-    out[0] = (char)(leads[bytes] | code);
-    return (size_t)bytes;
-}
-
 /* A surrogate that has no other half becomes U+FFFD. */
 static int take_escape(Parser* parser, char* out, size_t* filled) {
     static const char letters[] = "\"\\/bfnrt";
@@ -98,7 +84,7 @@ static int take_escape(Parser* parser, char* out, size_t* filled) {
         }
     }
     if (code >= 0xD800 && code < 0xE000) code = 0xFFFD;
-    *filled += put_code_point(out + *filled, code);
+    *filled += character_write((uint32_t)code, out + *filled);
     return 1;
 }
 
