@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "support.hpp"
+#include "writers/temporary_directory.hpp"
 
 namespace sipo_tests {
 
@@ -28,26 +29,16 @@ inline Ids joined(Ids first, const Ids& second) {
     return first;
 }
 
-// A directory of this process, empty at first and removed with the object.
+// A directory of this process beside the models of the tests.
 class TemporaryDirectory {
 public:
-    explicit TemporaryDirectory(const std::string& name)
-        : path_(scratch(name + "." + std::to_string(getpid()))) {
-        std::filesystem::remove_all(path_);
-        std::filesystem::create_directories(path_);
-    }
-    ~TemporaryDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    std::string path() const { return path_; }
-    std::string file(const std::string& name) const { return path_ + "/" + name; }
+    explicit TemporaryDirectory(const std::string& name) : directory_(name, scratch("")) {}
+    std::string path() const { return directory_.path().string(); }
+    std::string file(const std::string& name) const { return path() + "/" + name; }
     // Files in it whose name ends so.
     std::size_t count(const std::string& end) const {
         std::size_t files = 0;
-        for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+        for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
             const std::string name = entry.path().filename().string();
             files += name.size() >= end.size() &&
                      name.compare(name.size() - end.size(), end.size(), end) == 0;
@@ -56,7 +47,7 @@ public:
     }
 
 private:
-    std::string path_;
+    sipo::writers::TemporaryDirectory directory_;
 };
 
 // Options with a method that acts on the prompts of these tests.

@@ -16,26 +16,22 @@
 #include "base/error.hpp"
 #include "import/import_checkpoint.hpp"
 #include "session/open_model.hpp"
+#include "writers/temporary_directory.hpp"
 
 namespace sipo::parity {
 
 inline constexpr const char* mamba1_checkpoint = "passkey-mamba1";
 inline constexpr const char* mamba2_checkpoint = "passkey-mamba2";
 
-// A path in the test's temporary folder, removed with the object.
+// A path in a directory of its own, removed with the object.
 class TemporaryFile {
 public:
     explicit TemporaryFile(const std::string& name)
-        : path_(std::filesystem::path(testing::TempDir()) / join("sipo_", getpid(), "_", name)) {}
-    ~TemporaryFile() {
-        std::error_code ignored;
-        std::filesystem::remove(path_, ignored);
-    }
-    TemporaryFile(const TemporaryFile&) = delete;
-    TemporaryFile& operator=(const TemporaryFile&) = delete;
+        : directory_(name), path_(directory_.path() / name) {}
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
 private:
+    writers::TemporaryDirectory directory_;
     std::filesystem::path path_;
 };
 

@@ -13,9 +13,9 @@ namespace sipo::writers {
 // A directory of this process, empty at first and removed with the object.
 class TemporaryDirectory {
 public:
-    explicit TemporaryDirectory(const std::string& name)
-        : path_(std::filesystem::path(testing::TempDir()) /
-                ("sipo_" + name + "." + std::to_string(getpid()))) {
+    explicit TemporaryDirectory(const std::string& name,
+                                const std::filesystem::path& parent = testing::TempDir())
+        : path_(parent / ("sipo_" + name + "." + std::to_string(getpid()))) {
         std::filesystem::remove_all(path_);
         std::filesystem::create_directories(path_);
     }
