@@ -47,9 +47,10 @@ std::int64_t write_failures(const Cache& cache) {
     return statistic(cache, SIPO_CACHE_WRITE_FAILURES);
 }
 
-// A process that saves the session and gets the signal just before it puts its file in place. One
-// thread lives here, so the child may do as it likes.
-pid_t save_in_child(const Session& session, const std::string& path, int signal) {
+// A process that saves the session over what was saved before, and gets the signal just before it puts
+// its file in place. One thread lives here, so the child may do as it likes.
+pid_t save_again_in_child(const Session& session, const std::string& path, int signal) {
+    EXPECT_EQ(sipo_session_save(session.get(), path.c_str(), nullptr), SIPO_OK);
     const pid_t child = fork();
     if (child != 0) return child;
     sipo::writers::signal_at_rename = signal;
@@ -147,8 +148,7 @@ TEST_F(Faults, WhatAKilledSaveLeftIsRemovedByTheNext) {
     const std::string path = directory.file("state");
     const Session session = session_for(options);
     read(session, document);
-    OK(sipo_session_save(session.get(), path.c_str(), nullptr));
-    const pid_t child = save_in_child(session, path, SIGKILL);
+    const pid_t child = save_again_in_child(session, path, SIGKILL);
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     EXPECT_TRUE(WIFSIGNALED(status));
@@ -161,8 +161,7 @@ TEST_F(Faults, ASaveThatIsStillRunningKeepsItsFile) {
     const std::string path = directory.file("state");
     const Session session = session_for(options);
     read(session, document);
-    OK(sipo_session_save(session.get(), path.c_str(), nullptr));
-    const pid_t child = save_in_child(session, path, SIGSTOP);
+    const pid_t child = save_again_in_child(session, path, SIGSTOP);
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, WUNTRACED), child);
     EXPECT_TRUE(WIFSTOPPED(status));
