@@ -20,21 +20,25 @@ struct Candidate {
     double log_probability = 0.0;
 };
 
+double total_of(std::span<const float> logits) { return log_sum_exp(rank_tokens(logits, 1, 1.0)); }
+
 // Minus infinity for a token whose logit is a NaN.
-double log_probability_of(std::int32_t token, std::span<const float> logits) {
+double log_probability_of(std::int32_t token, std::span<const float> logits, double total) {
     const float logit = logits[static_cast<std::size_t>(token)];
     if (std::isnan(logit)) return -std::numeric_limits<double>::infinity();
-    return static_cast<double>(logit) - log_sum_exp(rank_tokens(logits, 1, 1.0));
+    return static_cast<double>(logit) - total;
 }
 
-// Token number `at` of those texts that have one, and then they read it unless it is the last.
-void advance(std::span<Candidate> group, std::size_t at) {
+// Token number `at` of those texts that have one, and then they read it unless it is the last. They all
+// begin with the same logits, whose total is `first_total`.
+void advance(std::span<Candidate> group, std::size_t at, double first_total) {
     std::vector<Session*> sessions;
     std::vector<std::int32_t> tokens;
     for (Candidate& candidate : group) {
         if (at >= candidate.ids.size()) continue;
+        const std::span<const float> logits = candidate.session->logits();
         candidate.log_probability +=
-            log_probability_of(candidate.ids[at], candidate.session->logits());
+            log_probability_of(candidate.ids[at], logits, at == 0 ? first_total : total_of(logits));
         if (at + 1 == candidate.ids.size()) continue;
         sessions.push_back(candidate.session.get());
         tokens.push_back(candidate.ids[at]);
@@ -59,6 +63,7 @@ std::size_t Session::choose(std::span<const std::string> texts,
     begin_call();
     check_logits();
     std::vector<Candidate> candidates = tokenized(*model_, texts);
+    const double first_total = total_of(logits());
     const Candidate* best = &candidates.front();  // texts are 1 or more
     for (std::size_t first = 0; first < candidates.size(); first += group_size) {
         const std::size_t count = std::min(group_size, candidates.size() - first);
@@ -73,7 +78,7 @@ std::size_t Session::choose(std::span<const std::string> texts,
             if (cancelled_.load(std::memory_order_relaxed)) {
                 fail(Code::cancelled, "cancelled by sipo_session_cancel()");
             }
-            advance(group, at);
+            advance(group, at, first_total);
         }
         for (Candidate& candidate : group) {
             if (candidate.log_probability > best->log_probability) best = &candidate;
