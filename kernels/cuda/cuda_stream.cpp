@@ -18,6 +18,7 @@
 #include "mamba1_step.hpp"
 #include "matmul.hpp"
 #include "scratch.hpp"
+#include "selective_scan_segments.hpp"
 #include "token_queue.hpp"
 
 namespace sipo::cuda {
@@ -257,6 +258,8 @@ private:
     [[nodiscard]] bool step_rows(const backend::Mamba1Layer& layer, const View& residual,
                                  States conv_states, States ssm_states);
 
+    template <typename T>
+    void scan_channels(const ScanArgs<T, T>& args, Rows<float> state);
     template <typename T>
     void scan_heads(const ScanArgs<T, float>& args, Rows<float> state);
     template <typename T, typename D>
@@ -518,6 +521,13 @@ void CudaStream::for_batches(const Args& args, States states, const Step& step) 
     }
 }
 
+template <typename T>
+void CudaStream::scan_channels(const ScanArgs<T, T>& args, Rows<float> state) {
+    const SegmentPlan plan = plan_scan_segments(args, queue_->device().multiprocessors());
+    if (plan.segments == 1) return cuda::selective_scan(args, state, s());
+    scan_segments(args, state, plan, segment_states_.get(plan.scratch), s());
+}
+
 void CudaStream::selective_scan(const ScanInputs& in, View z, States states, View y) {
     const DeviceGuard guard = current();
     if (y.rows == 0) return;
@@ -525,7 +535,7 @@ void CudaStream::selective_scan(const ScanInputs& in, View z, States states, Vie
         ScanArgs<T, T> args = scan_args<T, T>(in, y);
         args.z = same<T>(z);
         if (states.size() == 1 && (y.rows != 1 || in.rows != nullptr)) {
-            return cuda::selective_scan(args, f32(states.front()), s());
+            return scan_channels(args, f32(states.front()));
         }
         for_batches(args, states, [&](const ScanArgs<T, T>& part, const StateTable& table) {
             selective_scan_step(part, table, s());

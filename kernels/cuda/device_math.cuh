@@ -71,7 +71,19 @@ __device__ inline float block_sum(float value, float* scratch) {
     return sum;
 }
 
-// SiLU(v) = v / (1 + exp(−v)). T is what the result is rounded to: bf16 takes the quick division.
+// exp2 and 1 / v as their unit gives them, to 2 ulp, subnormals as zero.
+__device__ inline float quick_exp2(float v) {
+    float result;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(v));
+    return result;
+}
+__device__ inline float quick_reciprocal(float v) {
+    float result;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(v));
+    return result;
+}
+
+// SiLU(v) = v / (1 + exp(−v)). T is what the result is rounded to: bf16 takes the quick functions.
 template <typename T>
 __device__ float silu(float v);
 template <>
@@ -80,7 +92,7 @@ __device__ inline float silu<float>(float v) {
 }
 template <>
 __device__ inline float silu<bf16>(float v) {
-    return __fdividef(v, 1.0F + __expf(-v));
+    return v * quick_reciprocal(1.0F + quick_exp2(-log2_e * v));
 }
 
 // softplus(v) = ln(1 + exp(v)), the identity above 20.
@@ -112,9 +124,7 @@ __device__ inline float decay_exp2<float>(float v) {
 }
 template <>
 __device__ inline float decay_exp2<bf16>(float v) {
-    float result;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(v));
-    return result;
+    return quick_exp2(v);
 }
 
 }  // namespace sipo::cuda

@@ -11,13 +11,12 @@ __device__ std::int64_t visited_row(const ScanArgs<T, D>& args, std::int64_t t) 
     return args.index != nullptr ? args.index[t] : t;
 }
 
-// Δ ← Δ > threshold ? Δ · scale : 0. A NaN Δ stays one, as on the CPU.
+// Δ ← Δ > threshold ? Δ · scale : 0. A NaN Δ stays one, as on the CPU. Without a branch: where
+// there is no method, the threshold stops nothing.
 struct Filter {
-    float threshold = 0.0F;
+    float threshold = -INFINITY;
     float scale = 1.0F;
-    bool active = false;
     __device__ float operator()(float delta) const {
-        if (!active) return delta;
         return delta <= threshold ? 0.0F : delta * scale;
     }
 };
@@ -25,7 +24,7 @@ struct Filter {
 template <typename T, typename D>
 __device__ Filter filter_of(const ScanArgs<T, D>& args, std::int64_t channel) {
     if (args.threshold == nullptr) return {};
-    return {args.threshold[channel], args.scale[channel], true};
+    return {args.threshold[channel], args.scale[channel]};
 }
 
 }  // namespace sipo::cuda

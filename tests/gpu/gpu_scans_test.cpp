@@ -78,6 +78,15 @@ protected:
         return scans;
     }
 
+    // A prompt that a device may cut into segments to scan them side by side.
+    [[nodiscard]] Scan long_scan() { return mamba1_scan(random_, 9000, 512, 16); }
+
+    [[nodiscard]] std::vector<Scan> model_scans_and_a_long_one(std::int64_t tokens) {
+        std::vector<Scan> scans = model_scans(tokens);
+        scans.push_back(long_scan());
+        return scans;
+    }
+
     RandomValues random_{12};
 };
 
@@ -107,6 +116,16 @@ TEST_P(DeviceScans, HeadScanOfAModelsWidthMatchesTheCpu) {
 TEST_P(DeviceScans, ManyThousandTokensMatchTheCpu) {
     expect_all_kinds(mamba1_scan(random_, 4097, 1536, 16));
     expect_all_kinds(mamba2_scan(random_, 4097, mamba2_130m));
+}
+
+TEST_P(DeviceScans, PromptsLongEnoughToBeCutIntoSegmentsMatchTheCpu) {
+    for (const std::int64_t d_inner : {512, 300, 33}) {
+        SCOPED_TRACE(join(d_inner, " channels"));
+        for (const std::int64_t tokens : {8192, 20001}) {
+            expect_all_kinds(mamba1_scan(random_, tokens, d_inner, 16));
+            if (HasFatalFailure()) return;
+        }
+    }
 }
 
 TEST_P(DeviceScans, CutAnywhereGiveWhatTheyGiveAtOnce) {
@@ -147,7 +166,7 @@ TEST_P(DeviceScans, OneTokenOfEachOfManySequencesMatchesTheCpu) {
 }
 
 TEST_P(DeviceScans, LeaveALargeStateAsItWasWhereDeltaIsZero) {
-    for (Scan& scan : model_scans(777)) {
+    for (Scan& scan : model_scans_and_a_long_one(777)) {
         SCOPED_TRACE(join("mamba1 ", scan.mamba1()));
         std::fill(scan.delta.data.begin(), scan.delta.data.end(), 0.0F);
         expect_same_bits(run_subject([&](Machine& m) { return scan_at_once(scan, m); })[1],
@@ -156,7 +175,7 @@ TEST_P(DeviceScans, LeaveALargeStateAsItWasWhereDeltaIsZero) {
 }
 
 TEST_P(DeviceScans, LeaveALargeStateAsItWasWhereTheFilterStopsEverything) {
-    for (Scan& scan : model_scans(777)) {
+    for (Scan& scan : model_scans_and_a_long_one(777)) {
         SCOPED_TRACE(join("mamba1 ", scan.mamba1()));
         scan.filter = true;
         std::fill(scan.threshold.data.begin(), scan.threshold.data.end(), 1e9F);
@@ -168,11 +187,11 @@ TEST_P(DeviceScans, LeaveALargeStateAsItWasWhereTheFilterStopsEverything) {
 
 // A NaN in x at (t, channel) shows in that channel's y from t on and in its state, and in no other.
 TEST_P(DeviceScans, ANanStaysVisibleToTheEndAndInItsChannel) {
-    constexpr std::int64_t tokens = 700;
     constexpr std::int64_t token = 300;
     constexpr std::int64_t channel = 77;
-    for (Scan& scan : model_scans(tokens)) {
-        SCOPED_TRACE(join("mamba1 ", scan.mamba1()));
+    for (Scan& scan : model_scans_and_a_long_one(700)) {
+        const std::int64_t tokens = scan.x.rows;
+        SCOPED_TRACE(join("mamba1 ", scan.mamba1(), ", ", tokens, " tokens"));
         scan.x(token, channel) = std::numeric_limits<float>::quiet_NaN();
         const std::vector<Values> out =
             run_subject([&](Machine& m) { return scan_at_once(scan, m); });
