@@ -32,8 +32,8 @@ constexpr int resident = 3;      // blocks of a multiprocessor: four would have 
 template <typename T>
 constexpr int stages = 8 / static_cast<int>(sizeof(T));  // batches under way
 
-// Weights below 2^−40 are taken for zero.
-constexpr float vanished = -40.0F;
+// Weights below 2^−32, a 256th of what f32 rounds off, are taken for zero.
+constexpr float vanished = -32.0F;
 
 // Where the parts of the scratch memory lie.
 struct Segments {
@@ -393,6 +393,7 @@ public:
 private:
     static constexpr int groups = 4;  // of states, each given up by itself
     static constexpr int group = d_state / groups;
+    static constexpr unsigned all_lanes = 0xffffffffU;
 
     // Before the segment its first token once more.
     __device__ void copy(int stage, int token, int first) {
@@ -407,6 +408,7 @@ private:
     }
     __device__ void step(int stage, const Words<T, 8> (*tile)[2]) {
         float input[channels][batch], after[channels][batch];
+        bool moves = false;
 #pragma unroll
         for (int i = batch - 1; i >= 0; --i) {
             const auto& arrived = shared_.arriving.values[stage][i];
@@ -418,35 +420,50 @@ private:
                 input[c][i] = delta * xs[c];
                 after[c][i] = sum_[c];
                 sum_[c] += delta;
+                moves = moves || input[c][i] != 0.0F;
             }
         }
 #pragma unroll
         for (int g = 0; g < groups; ++g) {
             if ((alive_ >> g & 1U) == 0) continue;
-            float slowest = -INFINITY;
-#pragma unroll
-            for (int i = 0; i < batch; ++i) {
-                const auto b = tile[i][g * group / 8];
-#pragma unroll
-                for (int k = 0; k < group; ++k) {
-                    const float b_k = b[g * group % 8 + k];
-#pragma unroll
-                    for (int c = 0; c < channels; ++c) {
-                        const int n = g * group + k;
-                        h_[c][n] += decay_exp2<T>(after[c][i] * a_[c][n]) * (input[c][i] * b_k);
-                    }
-                }
+            // Where a filter has stopped all that is still remembered, there is nothing to add.
+            if (__any_sync(all_lanes, (remembering_ >> g & 1U) != 0 && moves)) {
+                add_group(g, tile, input, after);
             }
+            const bool remembers = slowest(g) > vanished;
+            if (!remembers) remembering_ &= ~(1U << g);
+            if (!__any_sync(all_lanes, remembers)) alive_ &= ~(1U << g);
+        }
+    }
+    __device__ void add_group(int g, const Words<T, 8> (*tile)[2],
+                              const float (&input)[channels][batch],
+                              const float (&after)[channels][batch]) {
+#pragma unroll
+        for (int i = 0; i < batch; ++i) {
+            const auto b = tile[i][g * group / 8];
 #pragma unroll
             for (int k = 0; k < group; ++k) {
+                const float b_k = b[g * group % 8 + k];
 #pragma unroll
                 for (int c = 0; c < channels; ++c) {
-                    const bool present = Aligned || channel_ + c < args_.d_inner;
-                    if (present) slowest = fmaxf(slowest, a_[c][g * group + k] * sum_[c]);
+                    const int n = g * group + k;
+                    h_[c][n] += decay_exp2<T>(after[c][i] * a_[c][n]) * (input[c][i] * b_k);
                 }
             }
-            if (!__any_sync(0xffffffffU, slowest > vanished)) alive_ &= ~(1U << g);
         }
+    }
+    // The exponent of what is left of the state that forgets last.
+    [[nodiscard]] __device__ float slowest(int g) const {
+        float exponent = -INFINITY;
+#pragma unroll
+        for (int k = 0; k < group; ++k) {
+#pragma unroll
+            for (int c = 0; c < channels; ++c) {
+                const bool present = Aligned || channel_ + c < args_.d_inner;
+                if (present) exponent = fmaxf(exponent, a_[c][g * group + k] * sum_[c]);
+            }
+        }
+        return exponent;
     }
 
     const ScanArgs<T, T>& args_;
@@ -457,6 +474,9 @@ private:
     float a_[channels][d_state];
     float h_[channels][d_state] = {};
     float sum_[channels] = {};
+    // A bit a group: whether this thread's states still remember what came before, and whether
+    // any thread's of the warp do.
+    unsigned remembering_ = (1U << groups) - 1;
     unsigned alive_ = (1U << groups) - 1;
 };
 
