@@ -552,7 +552,7 @@ void CudaStream::scan_heads(const ScanArgs<T, float>& args, Rows<float> state) {
             return head_scan_parts(args, state, plan, scratch, s());
         }
     }
-    cuda::head_scan(args, state, s());
+    if (!head_scan_columns(args, state, s())) cuda::head_scan(args, state, s());
 }
 
 void CudaStream::head_scan(const ScanInputs& in, const Mamba2Shape& shape, States states, View y) {

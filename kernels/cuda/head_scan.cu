@@ -1,7 +1,8 @@
 // Mamba-2's recurrence, a scalar decay a head: h ← exp(Δ A) h + Δ B ⊗ x, y = C h + D x.
 //
 // `scan_heads` is the equations token by token, a block a head: the reference, and the version for
-// f32 and odd shapes. `step_heads` is the step of decoding. Prompts: head_scan_parts.cu.
+// odd shapes. `step_heads` is the step of decoding. Prompts: head_scan_parts.cu in bf16,
+// head_scan_columns.cu in f32.
 #include "device_math.cuh"
 #include "kernels.hpp"
 #include "launch.hpp"

@@ -1,4 +1,5 @@
-// The tensor-core form of Mamba-2's scan, as head_scan.cu calls it for prompts that fit it.
+// The forms of Mamba-2's scan for prompts: on tensor cores (head_scan_parts.cu), and in f32 with the
+// state in registers (head_scan_columns.cu).
 #pragma once
 
 #include "kernels.hpp"
@@ -18,5 +19,11 @@ struct HeadScanPlan {
                                           int multiprocessors);
 void head_scan_parts(const ScanArgs<__nv_bfloat16, float>& args, Rows<float> state,
                      const HeadScanPlan& plan, float* scratch, cudaStream_t s);
+
+// False where it does not take these shapes, and nothing is done.
+inline constexpr std::int64_t max_heads = 65535;  // blocks of a grid in one direction
+template <typename T>
+[[nodiscard]] bool head_scan_columns(const ScanArgs<T, float>& args, Rows<float> state,
+                                     cudaStream_t s);
 
 }  // namespace sipo::cuda
