@@ -393,7 +393,6 @@ public:
 private:
     static constexpr int groups = 4;  // of states, each given up by itself
     static constexpr int group = d_state / groups;
-    static constexpr unsigned all_lanes = 0xffffffffU;
 
     // Before the segment its first token once more.
     __device__ void copy(int stage, int token, int first) {
@@ -408,7 +407,6 @@ private:
     }
     __device__ void step(int stage, const Words<T, 8> (*tile)[2]) {
         float input[channels][batch], after[channels][batch];
-        bool moves = false;
 #pragma unroll
         for (int i = batch - 1; i >= 0; --i) {
             const auto& arrived = shared_.arriving.values[stage][i];
@@ -420,19 +418,13 @@ private:
                 input[c][i] = delta * xs[c];
                 after[c][i] = sum_[c];
                 sum_[c] += delta;
-                moves = moves || input[c][i] != 0.0F;
             }
         }
 #pragma unroll
         for (int g = 0; g < groups; ++g) {
             if ((alive_ >> g & 1U) == 0) continue;
-            // Where a filter has stopped all that is still remembered, there is nothing to add.
-            if (__any_sync(all_lanes, (remembering_ >> g & 1U) != 0 && moves)) {
-                add_group(g, tile, input, after);
-            }
-            const bool remembers = slowest(g) > vanished;
-            if (!remembers) remembering_ &= ~(1U << g);
-            if (!__any_sync(all_lanes, remembers)) alive_ &= ~(1U << g);
+            add_group(g, tile, input, after);
+            if (!__any_sync(0xffffffffU, slowest(g) > vanished)) alive_ &= ~(1U << g);
         }
     }
     __device__ void add_group(int g, const Words<T, 8> (*tile)[2],
@@ -474,9 +466,7 @@ private:
     float a_[channels][d_state];
     float h_[channels][d_state] = {};
     float sum_[channels] = {};
-    // A bit a group: whether this thread's states still remember what came before, and whether
-    // any thread's of the warp do.
-    unsigned remembering_ = (1U << groups) - 1;
+    // A bit a group: whether any state of the warp remembers what came before.
     unsigned alive_ = (1U << groups) - 1;
 };
 
