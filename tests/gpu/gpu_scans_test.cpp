@@ -119,13 +119,18 @@ TEST_P(DeviceScans, ManyThousandTokensMatchTheCpu) {
 }
 
 TEST_P(DeviceScans, PromptsLongEnoughToBeCutIntoSegmentsMatchTheCpu) {
-    for (const std::int64_t d_inner : {512, 300, 33}) {
+    for (const std::int64_t d_inner : {512, 300}) {
         SCOPED_TRACE(join(d_inner, " channels"));
         for (const std::int64_t tokens : {8192, 20001}) {
             expect_all_kinds(mamba1_scan(random_, tokens, d_inner, 16));
             if (HasFatalFailure()) return;
         }
     }
+}
+
+// Small enough for compute-sanitizer.
+TEST_P(DeviceScans, ANarrowPromptCutIntoSegmentsMatchesTheCpu) {
+    expect_all_kinds(mamba1_scan(random_, 8200, 33, 16));
 }
 
 TEST_P(DeviceScans, CutAnywhereGiveWhatTheyGiveAtOnce) {

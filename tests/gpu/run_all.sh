@@ -125,7 +125,7 @@ run_sanitizer() {
         return
     fi
     small='On/Operations.*:On/Cuts.*:On/SelectTop.*:On/Extremes.*'
-    scans='On/Scans.*:On/BothScans.*'
+    scans='On/Scans.*:On/BothScans.*:On/DeviceScans.ANarrow*'
     check="$sanitizer --error-exitcode 1 --target-processes all"
     if with_program gpu_operations_test; then
         step memcheck_operations 150 $check --tool memcheck "$program" --gtest_brief=1 \
