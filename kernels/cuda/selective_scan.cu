@@ -4,7 +4,8 @@
 // global memory: the reference, the version for any d_state, and the step of decoding, where the
 // state is read and written once and that is all there is to do.
 //
-// `scan_tiles` (d_state 16) is for prompts. What bounds it is the exponential: d_state of them a
+// `scan_tiles` (d_state 16) is for prompts; selective_scan_segments.cu says from which length another
+// version is ahead. What bounds it is the exponential: d_state of them a
 // token and channel, at 16 a clock and multiprocessor, so everything else has to fit beside them.
 //   * The states of a channel are spread over `Lanes` threads. That gives warps to every scheduler at
 //     one sequence without cutting time, which would compute every exponential twice; and a token's
