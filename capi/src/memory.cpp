@@ -2,6 +2,7 @@
 #include "session/memory.hpp"
 
 #include "arguments.hpp"
+#include "backend/registry.hpp"
 #include "base/cpu_count.hpp"
 #include "handles.hpp"
 #include "status.hpp"
@@ -23,7 +24,7 @@ sipo_status sipo_model_memory(const char* path, int64_t* bytes) {
     return guarded([&] {
         const std::string file = require_text(path, "path");
         require(bytes, "bytes");
-        *bytes = model_memory(Container::open(file));
+        *bytes = model_memory(Container::open(file), *backend::make_backend("cpu"));
     });
 }
 
@@ -33,7 +34,7 @@ sipo_status sipo_session_memory(const sipo_session_options* options, int64_t pro
         const sipo_session_options& chosen = require(options, "options");
         in_range<std::int64_t>(prompt_tokens, 1, SIPO_MAX_COUNT, "prompt_tokens");
         require(bytes, "bytes");
-        *bytes = session_memory(*chosen.model, chosen.options, prompt_tokens);
+        *bytes = session_memory(*chosen.model, chosen.options, {.tokens = prompt_tokens});
     });
 }
 

@@ -70,10 +70,7 @@ sipo_status sipo_session_prefill_logits(sipo_session* session, const int32_t* id
         const std::size_t needed = checked_mul(last, vocab_size(target));
         require(logits, "logits");
         (void)wants_results(logits, capacity, needed, "logits");
-        // Written only when all of it is there: an error leaves the caller's array alone.
-        std::vector<float> result(needed);
-        target.prefill_logits(tokens, static_cast<std::int64_t>(last), result);
-        std::memcpy(logits, result.data(), needed * sizeof(float));
+        target.prefill_logits(tokens, static_cast<std::int64_t>(last), {logits, needed});
     });
 }
 

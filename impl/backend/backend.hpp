@@ -85,6 +85,13 @@ private:
 
 using MatrixPtr = std::unique_ptr<Matrix>;
 
+// A matrix of weights that may be uploaded.
+struct MatrixSize {
+    std::int64_t rows = 0;
+    std::int64_t cols = 0;
+    DType type = DType::f32;
+};
+
 // What a context method does to Δ inside the scan: Δ ← Δ > threshold ? Δ · scale : 0, per channel.
 struct DeltaFilter {
     const Buffer* threshold = nullptr;  // [1, delta channels]; null: Δ as it is
@@ -108,6 +115,20 @@ struct Mamba2Shape {
     std::int64_t head_dim = 0;
     std::int64_t n_groups = 0;
     std::int64_t d_state = 0;
+};
+
+// The most that a stream will be asked for, as far as the memory of its own depends on it.
+struct StreamWork {
+    std::int64_t rows = 1;                // of an operation
+    std::int64_t logits = 1;              // rows of the head's product
+    std::int64_t candidates = 0;          // of select_top()
+    DType activations = DType::f32;       // between the products
+    std::vector<const Matrix*> products;  // of `rows` rows
+    const Matrix* head = nullptr;
+    std::int64_t d_model = 0;  // columns that multiply_add() adds to
+    std::int64_t d_inner = 0;  // of a scan, as the next
+    std::int64_t d_state = 0;
+    Mamba2Shape heads;  // of head_scan(); no heads: selective_scan() is called
 };
 
 // A Mamba-1 layer for Stream::step_mamba1(): its weights, and scratch for what lies between.
@@ -256,6 +277,18 @@ public:
                                                  std::span<const float> values) = 0;
     // `threads` is a wish; devices may ignore it.
     [[nodiscard]] virtual StreamPtr open_stream(int threads) = 0;
+
+    // Memory is told before it is taken. Each of these is the most bytes that something takes of the
+    // memory that this backend computes in, with all that is rounded up and kept beside it.
+    // A buffer: of upload_table() or Stream::allocate().
+    [[nodiscard]] virtual std::int64_t buffer_bytes(std::int64_t rows, std::int64_t cols,
+                                                    DType type = DType::f32) const = 0;
+    // Matrices that are uploaded.
+    [[nodiscard]] virtual std::int64_t matrices_bytes(
+        std::span<const MatrixSize> matrices) const = 0;
+    // A stream that has done such work, without the buffers that were asked of it.
+    [[nodiscard]] virtual std::int64_t stream_bytes(int threads, const StreamWork& work) const = 0;
+
     // Tokens of a prompt that best go through a layer together.
     [[nodiscard]] virtual std::int64_t prefill_chunk_tokens() const { return 1024; }
     // From how many tokens on a chunk is better read in two halves on two streams, the second one a

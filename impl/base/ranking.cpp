@@ -16,6 +16,7 @@ bool likelier(const RankedToken& a, const RankedToken& b) {
 Ranking best_of(std::span<const float> logits, std::int64_t count) {
     Ranking ranking;
     std::vector<RankedToken>& best = ranking.best;
+    best.reserve(static_cast<std::size_t>(std::min(count, std::ssize(logits))));
     for (std::size_t i = 0; i < logits.size(); ++i) {
         const RankedToken token{logits[i], static_cast<std::int32_t>(i)};
         if (std::isnan(token.logit)) continue;

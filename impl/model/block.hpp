@@ -57,6 +57,8 @@ public:
     [[nodiscard]] virtual std::span<const float> a() const = 0;
     // Bytes of weights held.
     [[nodiscard]] virtual std::int64_t bytes() const = 0;
+    // Adds the matrices that project() and mix() multiply by.
+    virtual void add_products(std::vector<const backend::Matrix*>& products) const = 0;
 };
 
 // Loads layer `index`.

@@ -93,6 +93,11 @@ public:
                arch_.d_inner * (arch_.d_conv + arch_.d_state + 3) * std::int64_t{sizeof(float)};
     }
 
+    void add_products(std::vector<const backend::Matrix*>& products) const override {
+        products.insert(products.end(),
+                        {in_proj_.get(), x_proj_.get(), dt_proj_.get(), out_proj_.get()});
+    }
+
 private:
     void normalise(Stream& stream, View dt_b_c) const {
         std::int64_t first = 0;

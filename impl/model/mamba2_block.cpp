@@ -92,6 +92,11 @@ public:
                    std::int64_t{sizeof(float)};
     }
 
+    void add_products(std::vector<const backend::Matrix*>& products) const override {
+        products.insert(products.end(), {in_proj_.get(), out_proj_.get()});
+        if (delta_rows_) products.push_back(delta_rows_.get());
+    }
+
 private:
     Architecture arch_;
     std::int64_t b_c_width_;

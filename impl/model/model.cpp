@@ -74,6 +74,30 @@ Model::Model(const Container& container, backend::BackendPtr backend, int thread
     weights_type_ = container.find("backbone.embeddings.weight")->dtype;
 }
 
+// The norms inside FalconMamba's mixer read f32.
+DType Model::activations() const {
+    const bool precise = weights_type_ == DType::f32 || arch_.family == Family::falcon_mamba;
+    return precise ? DType::f32 : DType::bf16;
+}
+
+backend::StreamWork Model::work(std::int64_t rows, std::int64_t logits) const {
+    backend::StreamWork work;
+    work.rows = rows;
+    work.logits = logits;
+    work.activations = activations();
+    for (const auto& block : blocks_) block->add_products(work.products);
+    work.head = &head();
+    work.d_model = arch_.d_model;
+    work.d_inner = arch_.d_inner;
+    work.d_state = arch_.d_state;
+    if (arch_.is_mamba1()) return work;
+    work.heads = {.n_heads = arch_.n_heads,
+                  .head_dim = arch_.head_dim,
+                  .n_groups = arch_.n_groups,
+                  .d_state = arch_.d_state};
+    return work;
+}
+
 std::int64_t Model::weight_bytes() const {
     std::int64_t bytes = embedding_->bytes() + (head_ ? head_->bytes() : 0) +
                          arch_.d_model * std::int64_t{sizeof(float)};

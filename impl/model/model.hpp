@@ -32,6 +32,10 @@ public:
     [[nodiscard]] const backend::Buffer& final_norm() const { return *final_norm_; }
     // The type the matrices are stored and multiplied in.
     [[nodiscard]] DType weights_type() const { return weights_type_; }
+    // The type that suffices between the products.
+    [[nodiscard]] DType activations() const;
+    // What a stream does for `rows` tokens together, of which `logits` go through the head.
+    [[nodiscard]] backend::StreamWork work(std::int64_t rows, std::int64_t logits) const;
     [[nodiscard]] std::int64_t weight_bytes() const;
     [[nodiscard]] std::int64_t parameters() const { return parameters_; }
 

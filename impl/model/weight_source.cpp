@@ -48,8 +48,7 @@ backend::MatrixPtr WeightSource::matrix(const std::string& name, std::int64_t ro
                                         std::int64_t cols, bool precise) const {
     const std::vector<std::int64_t> shape{rows, cols};
     const TensorEntry& entry = container_.require(name, shape);
-    const bool as_stored = entry.dtype != DType::f16 && !precise;
-    if (entry.dtype == DType::f32 || as_stored) {
+    if (held_type(entry.dtype, precise) == entry.dtype) {
         return backend_.upload_matrix(rows, cols, entry.dtype, bytes(entry));
     }
     const std::vector<float> values = widen_precise(name, bytes(entry), entry.dtype);

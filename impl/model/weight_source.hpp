@@ -11,6 +11,12 @@
 
 namespace sipo {
 
+// The type that a matrix is held in: the one it is stored in, where something multiplies by it;
+// precise: f32 whatever that is.
+[[nodiscard]] constexpr DType held_type(DType stored, bool precise) {
+    return stored == DType::f16 || precise ? DType::f32 : stored;
+}
+
 class WeightSource {
 public:
     WeightSource(const Container& container, backend::Backend& backend)

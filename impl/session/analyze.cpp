@@ -303,11 +303,16 @@ std::int64_t analysis_memory(const OpenModel& model, const SessionOptions& sessi
     const auto chosen = static_cast<std::int64_t>(options.map_channels.size());
     const std::int64_t maps = options.map_size == 0 ? 0 : chosen > 0 ? chosen : arch.n_layers;
     const std::int64_t per_cell = options.points * number + 3 * number + 8;
-    const std::int64_t per_token = arch.d_model * number  // the residual stream
-                                   + 8 +                  // the kept tokens
-                                   resolve_threads(session.threads) * (number + 8);
-    std::int64_t bytes = session_memory(model, session, tokens);
-    bytes = checked_add(bytes, LayerRecord::bytes(arch, tokens));
+    const auto histogram = std::int64_t{DeltaBins::count * sizeof(std::uint32_t)};
+    const std::int64_t per_token = 8         // the kept tokens
+                                   + number  // Δ of a channel that is drawn
+                                   + resolve_threads(session.threads) * (number + 8);
+    const std::int64_t chunk = std::min(chunk_of(model, session), tokens);
+    std::int64_t bytes = checked_add(prefill_memory(model, session, tokens, true),
+                                     RecurrentState::bytes(model.model().backend(), arch));
+    // All of a layer, and what is fetched of a chunk.
+    bytes = checked_add(bytes, LayerRecord::bytes(arch, tokens) + LayerRecord::bytes(arch, chunk));
+    bytes = checked_add(bytes, (arch.delta_channels() + classes * arch.n_layers) * histogram);
     bytes = checked_add(bytes, checked_mul(tokens, per_token));
     bytes = checked_add(bytes, checked_mul(cells, per_cell));
     return checked_add(bytes, checked_mul(maps, options.map_size * options.map_size * number));

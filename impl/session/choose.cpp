@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/ranking.hpp"
+#include "session/memory.hpp"
 #include "session/session.hpp"
 
 namespace sipo {
@@ -68,7 +69,9 @@ std::size_t Session::choose(std::span<const std::string> texts,
     for (std::size_t first = 0; first < candidates.size(); first += group_size) {
         const std::size_t count = std::min(group_size, candidates.size() - first);
         const auto group = std::span(candidates).subspan(first, count);
-        check_limit(1, static_cast<std::int64_t>(count) + 1);
+        // Those of the group and the best before it.
+        check_limit({.sessions = std::ssize(group)},
+                    (std::ssize(group) + 1) * resting_memory(*model_));
         std::size_t longest = 0;
         for (Candidate& candidate : group) {
             candidate.session = fork();

@@ -16,11 +16,24 @@ namespace sipo {
 // Rows that go through the head together.
 inline constexpr std::int64_t head_rows = 64;
 
+// Rows that working memory has room for.
+struct Room {
+    std::int64_t tokens = 0;   // of the residual stream
+    std::int64_t at_once = 0;  // of those, that go through a layer together
+    std::int64_t beside = 0;   // of those, that go through one on a second stream
+    std::int64_t logits = 0;
+};
+
 // Everything but `turns` is for the one who holds it. The buffers grow to the largest chunk that
 // came.
 struct Machinery {
     Machinery(const Model& of_model, int threads)
         : model(of_model), stream(of_model.backend().open_stream(threads)) {}
+
+    // What a machinery takes that has that room and has chosen among so many tokens.
+    [[nodiscard]] static std::int64_t bytes(const Model& model, int threads, const Room& room,
+                                            std::int64_t candidates);
+    [[nodiscard]] Room room() const;
 
     // Room for `tokens` tokens of the residual stream, `at_once` of which go through a layer together.
     void reserve(std::int64_t tokens, std::int64_t at_once);

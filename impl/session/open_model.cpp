@@ -1,5 +1,8 @@
 #include "session/open_model.hpp"
 
+#include <future>
+#include <utility>
+
 #include "backend/registry.hpp"
 #include "base/cpu_count.hpp"
 #include "base/error.hpp"
@@ -8,35 +11,41 @@
 namespace sipo {
 namespace {
 
-Container open_within(const std::filesystem::path& path, std::int64_t limit) {
-    Container container = Container::open(path);
-    check_memory("the model", model_memory(container), limit);
-    return container;
+backend::BackendPtr make_backend(const OpenOptions& options) {
+    const auto note = [&](const std::string& why) {
+        if (options.log) options.log(2, why);
+    };
+    return backend::make_backend(options.backend, note, options.device_memory_limit);
 }
 
 }  // namespace
 
-OpenModel::OpenModel(const std::filesystem::path& path, const OpenOptions& options)
-    : OpenModel(open_within(path, options.memory_limit), options) {}
+struct OpenModel::Start {
+    backend::BackendPtr backend;
+    std::future<Tokenizer> tokenizer;
+};
 
 // A vocabulary of 50,000 takes as long to read as the weights of 130 M parameters, so both go at
 // once.
-OpenModel::OpenModel(const Container& container, const OpenOptions& options)
-    : OpenModel(container, options, std::async([json = container.tokenizer_json()] {
-                    return Tokenizer::from_json(json);
-                })) {}
+OpenModel::Start OpenModel::start(const Container& container, const OpenOptions& options) {
+    backend::BackendPtr backend = make_backend(options);
+    if (options.memory_limit > 0) {
+        check_memory("the model", model_memory(container, *backend), options.memory_limit);
+    }
+    return {std::move(backend),
+            std::async([json = container.tokenizer_json()] { return Tokenizer::from_json(json); })};
+}
 
-OpenModel::OpenModel(const Container& container, const OpenOptions& options,
-                     std::future<Tokenizer> tokenizer)
-    : model_(container,
-             backend::make_backend(
-                 options.backend,
-                 [&](const std::string& why) {
-                     if (options.log) options.log(2, why);
-                 },
-                 options.device_memory_limit),
-             resolve_threads(options.threads), options.progress),
-      tokenizer_(tokenizer.get()),
+OpenModel::OpenModel(const std::filesystem::path& path, const OpenOptions& options)
+    : OpenModel(Container::open(path), options) {}
+
+OpenModel::OpenModel(const Container& container, const OpenOptions& options)
+    : OpenModel(container, options, start(container, options)) {}
+
+OpenModel::OpenModel(const Container& container, const OpenOptions& options, Start started)
+    : model_(container, std::move(started.backend), resolve_threads(options.threads),
+             options.progress),
+      tokenizer_(started.tokenizer.get()),
       provenance_(container.provenance()),
       fingerprint_(fingerprint_of(container.contents())),
       profile_names_(container.profile_names()),

@@ -17,7 +17,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <future>
 #include <map>
 #include <memory>
 #include <span>
@@ -65,9 +64,12 @@ public:
     void log(int level, const std::string& line) const;
 
 private:
+    // What is under way once the model is known to be within the limit of memory.
+    struct Start;
+    [[nodiscard]] static Start start(const Container& container, const OpenOptions& options);
+
     OpenModel(const Container& container, const OpenOptions& options);
-    OpenModel(const Container& container, const OpenOptions& options,
-              std::future<Tokenizer> tokenizer);
+    OpenModel(const Container& container, const OpenOptions& options, Start started);
 
     Model model_;
     Tokenizer tokenizer_;

@@ -9,6 +9,13 @@ namespace sipo {
 
 using backend::View;
 
+Room chunk_room(std::int64_t rows, bool whole, const backend::Backend& backend) {
+    const std::int64_t split = backend.split_chunk_tokens();
+    if (split == 0 || rows < split || whole) return {.tokens = rows, .at_once = rows};
+    // A last chunk may be too short for halves.
+    return {.tokens = rows, .at_once = std::max((rows + 1) / 2, split), .beside = rows / 2};
+}
+
 Prefill::Prefill(Machinery& machinery, const RecurrentState& state, const PrefillTask& task)
     : m_(machinery),
       state_(state),
@@ -30,7 +37,8 @@ void Prefill::run() {
 bool Prefill::step(std::int64_t limit, const PauseFn& pause) {
     // Another session may have used the machinery since; its buffers only grow.
     const std::int64_t chunk_rows = std::min(length_, task_.chunk_tokens);
-    m_.reserve(chunk_rows, rows_at_once(chunk_rows));
+    const Room room = room_of(chunk_rows);
+    m_.reserve(room.tokens, room.at_once);
     m_.reserve_logits(std::min(task_.last, head_rows));
     if (!begun_) begin();
     const Chunk chunk = paused_ ? paused_->chunk : next_chunk(limit);
@@ -142,7 +150,7 @@ void Prefill::embed(const Chunk& chunk, View residual) {
 
 bool Prefill::run_layers(std::int64_t first, View residual, const Chunk& chunk,
                          const PauseFn& pause) {
-    if (in_halves(residual.rows)) {
+    if (room_of(residual.rows).beside > 0) {
         run_halves(residual);
         return true;
     }
@@ -173,17 +181,9 @@ std::int64_t Prefill::go_on(View residual) {
     return paused.layer;
 }
 
-// Not where a layer drops tokens or somebody looks on: they read whole chunks.
-bool Prefill::in_halves(std::int64_t rows) const {
-    const std::int64_t split = m_.model.backend().split_chunk_tokens();
+Room Prefill::room_of(std::int64_t rows) const {
     const bool whole = task_.observer != nullptr || context::drops_tokens(task_.plan);
-    return split > 0 && rows >= split && !whole;
-}
-
-// Of a chunk of at most so many rows.
-std::int64_t Prefill::rows_at_once(std::int64_t rows) const {
-    if (!in_halves(rows)) return rows;
-    return std::max((rows + 1) / 2, m_.model.backend().split_chunk_tokens());
+    return chunk_room(rows, whole, m_.model.backend());
 }
 
 // The recurrence leaves much of a device idle, and so does the end of every operation. While one half
@@ -247,6 +247,7 @@ void Prefill::choose_tokens(std::int64_t layer) {
     const std::int64_t candidates = length_ - wish.protected_tail;
     const View scores = View(*scores_).col_range(0, candidates);
     chosen_ = m_.stream->select_top(scores, *wish.kept_tokens);
+    chosen_.reserve(static_cast<std::size_t>(*wish.kept_tokens + wish.protected_tail));
     for (std::int64_t i = candidates; i < length_; ++i) chosen_.push_back(i);
     mixed_ = 0;
 }

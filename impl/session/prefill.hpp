@@ -55,6 +55,10 @@ struct PrefillTask {
 // Asked between two layers; true leaves the chunk there.
 using PauseFn = std::function<bool()>;
 
+// What a chunk of at most so many rows needs, no logits counted. A long one is read in halves side by
+// side where the backend likes that; not if `whole`: a layer drops tokens, or somebody looks on.
+[[nodiscard]] Room chunk_room(std::int64_t rows, bool whole, const backend::Backend& backend);
+
 class Prefill {
 public:
     // The machinery is used within step() only; the state is moved over the prompt.
@@ -117,8 +121,7 @@ private:
     void embed(const Chunk& chunk, backend::View residual);
     void leave(const Chunk& chunk, std::int64_t layer, backend::View residual);
     [[nodiscard]] std::int64_t go_on(backend::View residual);
-    [[nodiscard]] bool in_halves(std::int64_t rows) const;
-    [[nodiscard]] std::int64_t rows_at_once(std::int64_t rows) const;
+    [[nodiscard]] Room room_of(std::int64_t rows) const;
     void run_halves(backend::View residual);
     void project(std::int64_t layer, Machinery& machinery, backend::View residual);
     void mix(std::int64_t layer, Machinery& machinery, backend::View residual);

@@ -13,6 +13,9 @@ namespace sipo {
 class RecurrentState {
 public:
     RecurrentState(backend::Stream& stream, const Architecture& arch);
+    // What one takes.
+    [[nodiscard]] static std::int64_t bytes(const backend::Backend& backend,
+                                            const Architecture& arch);
 
     [[nodiscard]] LayerState layer(std::int64_t index) const;
     void clear(backend::Stream& stream) const;

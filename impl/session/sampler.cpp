@@ -85,6 +85,7 @@ std::optional<std::int32_t> Sampler::draw_from(const Ranking& ranking, double un
     const bool whole = size == (limited ? options_.top_k : ranking.numbers);
     if (limited && !whole) return std::nullopt;
     weights_.clear();
+    weights_.reserve(best.size());
     double listed = 0.0;
     for (const RankedToken& token : best) {
         weights_.push_back(

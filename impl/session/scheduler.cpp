@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/checked.hpp"
 #include "base/cpu_count.hpp"
 #include "base/error.hpp"
 #include "base/signals.hpp"
@@ -30,17 +31,17 @@ Scheduler::~Scheduler() {
 }
 
 void Scheduler::check_limit() const {
+    if (options_.memory_limit == 0) return;
     SessionOptions one;
-    one.chunk_tokens = std::max(options_.chunk_tokens, options_.sessions);
-    constexpr std::int64_t float_bytes = sizeof(float);
-    const std::int64_t logits = model_->architecture().vocab_size * float_bytes;
-    const std::int64_t others = options_.sessions * (remembered_memory(*model_) + logits);
-    const std::int64_t paused =
-        options_.chunk_tokens * model_->architecture().d_model * float_bytes;
-    check_memory(
-        "the scheduler",
-        session_memory(*model_, one, one.chunk_tokens) + others + paused + head_rows * logits,
-        options_.memory_limit);
+    one.threads = options_.threads;
+    one.chunk_tokens = options_.chunk_tokens;
+    const std::int64_t working = session_memory(
+        *model_, one, {.tokens = options_.chunk_tokens, .sessions = options_.sessions});
+    const std::int64_t remembered = checked_mul(options_.sessions, generating_memory(*model_));
+    const std::int64_t paused = model_->model().backend().buffer_bytes(
+        options_.chunk_tokens, model_->architecture().d_model);
+    check_memory("the scheduler", checked_add(working, checked_add(remembered, paused)),
+                 options_.memory_limit);
 }
 
 std::shared_ptr<Request> Scheduler::submit(SessionOptions options, SamplingOptions sampling,

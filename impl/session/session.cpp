@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/checked.hpp"
 #include "base/cpu_count.hpp"
 #include "base/error.hpp"
 #include "session/memory.hpp"
@@ -25,7 +26,7 @@ std::shared_ptr<const CalibrationProfile> choose_profile(const OpenModel& model,
 
 std::shared_ptr<Machinery> choose_machinery(const OpenModel& model, const SessionOptions& options) {
     if (options.memory_limit > 0) {
-        check_memory("the session", session_memory(model, options, 1), options.memory_limit);
+        check_memory("the session", session_memory(model, options, {}), options.memory_limit);
     }
     if (options.machinery) return options.machinery;
     return std::make_shared<Machinery>(model.model(), resolve_threads(options.threads));
@@ -89,7 +90,8 @@ std::unique_ptr<Session> Session::fork() const {
 void Session::prefill(std::span<const std::int32_t> ids, PrefixCache* cache) {
     begin_call();
     check_prompt(ids);
-    read_prompt(ids, plan_for(static_cast<std::int64_t>(ids.size())), 1, {}, cache);
+    check_limit({.tokens = std::ssize(ids)});
+    read_prompt(ids, plan_for(std::ssize(ids)), 1, {}, cache);
 }
 
 std::unique_ptr<PromptRun> Session::begin_prompt(std::span<const std::int32_t> ids,
@@ -97,8 +99,8 @@ std::unique_ptr<PromptRun> Session::begin_prompt(std::span<const std::int32_t> i
                                                  std::optional<PrefixCache::Ahead> ahead) {
     begin_call();
     check_prompt(ids);
-    return start_run(ids, plan_for(static_cast<std::int64_t>(ids.size())), 1, {}, cache,
-                     std::move(ahead));
+    check_limit({.tokens = std::ssize(ids)});
+    return start_run(ids, plan_for(std::ssize(ids)), 1, {}, cache, std::move(ahead));
 }
 
 void Session::prefill_logits(std::span<const std::int32_t> ids, std::int64_t last,
@@ -112,12 +114,17 @@ void Session::prefill_logits(std::span<const std::int32_t> ids, std::int64_t las
     }
     const context::Plan plan = plan_for(tokens);
     check_last(last, plan, "logits");
-    const auto width = static_cast<std::size_t>(model_->architecture().vocab_size);
+    const std::int64_t vocab = model_->architecture().vocab_size;
+    const std::int64_t results = checked_mul(last, vocab);
+    check_limit({.tokens = tokens, .logits = last, .results = results});
+    const auto width = static_cast<std::size_t>(vocab);
+    std::vector<float> result(static_cast<std::size_t>(results));
     read_prompt(ids, plan, last, [&](std::int64_t first, View rows) {
-        machinery_->stream->download(rows,
-                                     logits.subspan(static_cast<std::size_t>(first) * width,
-                                                    static_cast<std::size_t>(rows.rows) * width));
+        machinery_->stream->download(
+            rows, std::span(result).subspan(static_cast<std::size_t>(first) * width,
+                                            static_cast<std::size_t>(rows.rows) * width));
     });
+    std::copy(result.begin(), result.end(), logits.begin());
 }
 
 // Of a token by the logits that stand.
@@ -147,6 +154,7 @@ void Session::score(std::span<const std::int32_t> ids, std::int64_t scored, std:
     const std::int64_t last = std::min(scored + 1, tokens);
     const context::Plan plan = plan_for(tokens);
     check_last(last, plan, "scores");
+    check_limit({.tokens = tokens, .logits = last, .results = scored});
     std::vector<float> result(static_cast<std::size_t>(scored));
     backend::Stream& stream = *machinery_->stream;
     backend::BufferPtr values;
@@ -185,6 +193,7 @@ void Session::decode_together(std::span<Session* const> sessions,
         sessions[i]->check_usable();
     }
     sessions.front()->model_->check_ids(tokens);
+    sessions.front()->check_batch(std::ssize(sessions));
     constexpr auto group = static_cast<std::size_t>(head_rows);
     for (std::size_t first = 0; first < sessions.size(); first += group) {
         const std::size_t count = std::min(group, sessions.size() - first);
@@ -265,13 +274,17 @@ void Session::reset() {
 
 void Session::checkpoint(const std::string& name) {
     check_usable();
-    const bool known = checkpoints_.contains(name);
-    if (!known && checkpoints_.size() >= most_checkpoints) {
+    if (const auto known = checkpoints_.find(name); known != checkpoints_.end()) {
+        const Turn turn(machinery_->turns);
+        known->second.copy_from(*machinery_->stream, now_);
+        return;
+    }
+    if (checkpoints_.size() >= most_checkpoints) {
         fail(Code::out_of_range, "the session has ", checkpoints_.size(),
              " checkpoints; it keeps no more");
     }
-    check_limit(1, known ? 0 : 1);
-    checkpoints_.insert_or_assign(name, copy_of(*machinery_, now_));
+    check_limit({}, remembered_memory(*model_) + now_.host_bytes());
+    checkpoints_.emplace(name, copy_of(*machinery_, now_));
 }
 
 void Session::rewind(const std::string& name) {
@@ -368,8 +381,15 @@ void Session::kept_tokens(std::span<std::int64_t> indices) const {
 }
 
 std::int64_t Session::memory() const {
-    const auto states = static_cast<std::int64_t>(1 + checkpoints_.size());
-    return states * remembered_memory(*model_) + now_.logits.host_bytes();
+    return remembered_memory(*model_) + now_.host_bytes() + checkpoint_bytes();
+}
+
+std::int64_t Session::checkpoint_bytes() const {
+    std::int64_t bytes = 0;
+    for (const auto& [name, state] : checkpoints_) {
+        bytes += remembered_memory(*model_) + state.host_bytes();
+    }
+    return bytes;
 }
 
 void Session::check_usable() const {
@@ -386,16 +406,28 @@ void Session::check_prompt(std::span<const std::int32_t> ids) const {
     check_usable();
     if (ids.empty()) fail(Code::out_of_range, "the prompt has no tokens; it needs at least 1");
     model_->check_ids(ids);
-    check_limit(static_cast<std::int64_t>(ids.size()), 0);
 }
 
-void Session::check_limit(std::int64_t prompt_tokens, std::int64_t more_states) const {
+// `more`: bytes that it will remember on top.
+void Session::check_limit(const Demand& demand, std::int64_t more) const {
     if (options_.memory_limit == 0) return;
-    const auto states = static_cast<std::int64_t>(checkpoints_.size()) + more_states;
-    check_memory(
-        "the session",
-        session_memory(*model_, options_, prompt_tokens) + states * remembered_memory(*model_),
-        options_.memory_limit);
+    check_memory("the session",
+                 session_memory(*model_, options_, demand, held_room()) + checkpoint_bytes() + more,
+                 options_.memory_limit);
+}
+
+// A batch computes in the first session's working memory; where that is shared, it is not its own.
+void Session::check_batch(std::int64_t sessions) const {
+    if (options_.memory_limit == 0 || options_.machinery) return;
+    const std::int64_t rows = std::min(sessions, head_rows);
+    if (rows > 1 && held_room().logits < rows) check_limit({.sessions = rows});
+}
+
+// Of working memory of its own.
+Room Session::held_room() const {
+    if (options_.machinery) return {};
+    const Turn turn(machinery_->turns);
+    return machinery_->room();
 }
 
 void Session::check_last(std::int64_t last, const context::Plan& plan,

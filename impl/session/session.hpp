@@ -27,6 +27,8 @@
 
 namespace sipo {
 
+struct Demand;
+
 struct SessionOptions {
     context::Options context;
     std::string profile = "default";
@@ -66,7 +68,8 @@ public:
     // A copy that goes its own way. It shares the original's machinery.
     [[nodiscard]] std::unique_ptr<Session> fork() const;
 
-    // The ways to read a prompt; see sipo.h. On an exception the session is as it was before.
+    // The ways to read a prompt; see sipo.h. On an exception the session is as it was before, and so
+    // is the caller's array.
     void prefill(std::span<const std::int32_t> ids, PrefixCache* cache = nullptr);
     void prefill_logits(std::span<const std::int32_t> ids, std::int64_t last,
                         std::span<float> logits);
@@ -132,7 +135,10 @@ private:
     void check_logits() const;
     [[nodiscard]] Ranking rank(std::int64_t count, double temperature) const;
     void check_prompt(std::span<const std::int32_t> ids) const;
-    void check_limit(std::int64_t prompt_tokens, std::int64_t more_states) const;
+    void check_limit(const Demand& demand, std::int64_t more = 0) const;
+    void check_batch(std::int64_t sessions) const;
+    [[nodiscard]] Room held_room() const;
+    [[nodiscard]] std::int64_t checkpoint_bytes() const;
     void check_last(std::int64_t last, const context::Plan& plan, std::string_view what) const;
     [[nodiscard]] context::Plan plan_for(std::int64_t tokens) const;
     [[nodiscard]] std::string description() const;

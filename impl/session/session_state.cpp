@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/checked.hpp"
 #include "base/random.hpp"
 
 namespace sipo {
@@ -35,6 +36,16 @@ void SessionState::clear(backend::Stream& stream) {
     token_hash = 0;
     sampler.reset();
     broken = false;
+}
+
+std::int64_t SessionState::bytes(const backend::Backend& backend, const Architecture& arch) {
+    return checked_add(RecurrentState::bytes(backend, arch),
+                       backend.buffer_bytes(1, arch.vocab_size));
+}
+
+std::int64_t SessionState::host_bytes() const {
+    const std::size_t tokens = kept ? kept->size() * sizeof(std::int64_t) : 0;
+    return logits.host_bytes() + static_cast<std::int64_t>(tokens);
 }
 
 }  // namespace sipo

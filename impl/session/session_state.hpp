@@ -24,6 +24,11 @@ struct SessionState {
     // All or nothing, unless the device fails.
     void copy_from(backend::Stream& stream, const SessionState& other);
     void clear(backend::Stream& stream);
+    // What a state takes that has read nothing.
+    [[nodiscard]] static std::int64_t bytes(const backend::Backend& backend,
+                                            const Architecture& arch);
+    // What this one has on the host on top.
+    [[nodiscard]] std::int64_t host_bytes() const;
     [[nodiscard]] bool has_logits() const { return position > 0; }
 
     RecurrentState recurrent;

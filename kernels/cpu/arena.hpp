@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 
 namespace sipo::cpu {
 
@@ -17,9 +18,16 @@ using Memory = std::shared_ptr<std::byte[]>;
 // Throws Code::out_of_memory naming the size, also when the machine could never hold it.
 [[nodiscard]] Memory allocate_bytes(std::int64_t bytes);
 
+// What a block of so many bytes takes: whole cache lines or, if it is large, whole huge pages.
+[[nodiscard]] std::int64_t block_bytes(std::int64_t bytes);
+
 // Safe to share between threads.
 class Arena {
 public:
+    // The most that pieces of these sizes take, whatever their order. What nobody has touched of a
+    // block takes nothing.
+    [[nodiscard]] static std::int64_t bytes(std::span<const std::int64_t> pieces);
+
     // 64-byte aligned and not initialised. Throws like allocate_bytes.
     [[nodiscard]] Memory allocate(std::int64_t bytes);
 

@@ -2,7 +2,9 @@
 
 #include <cstring>
 #include <string>
+#include <vector>
 
+#include "base/checked.hpp"
 #include "base/error.hpp"
 #include "cpu_buffer.hpp"
 #include "cpu_stream.hpp"
@@ -36,6 +38,24 @@ public:
     }
 
     StreamPtr open_stream(int threads) override { return make_cpu_stream(kernels_, threads); }
+
+    std::int64_t buffer_bytes(std::int64_t rows, std::int64_t cols, DType) const override {
+        return CpuBuffer::bytes(rows, cols);
+    }
+
+    std::int64_t matrices_bytes(std::span<const backend::MatrixSize> matrices) const override {
+        std::vector<std::int64_t> pieces;
+        pieces.reserve(matrices.size());
+        for (const backend::MatrixSize& size : matrices) {
+            pieces.push_back(Panels(kernels_, size).bytes());
+        }
+        const auto count = static_cast<std::int64_t>(matrices.size());
+        return checked_add(Arena::bytes(pieces), count * holder_bytes);
+    }
+
+    std::int64_t stream_bytes(int threads, const backend::StreamWork& work) const override {
+        return cpu_stream_bytes(threads, work);
+    }
 
     std::string name() const override { return join("cpu (", kernels_.name, ")"); }
 

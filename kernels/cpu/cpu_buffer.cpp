@@ -5,9 +5,20 @@
 
 namespace sipo::cpu {
 
+namespace {
+
+std::int64_t bytes_of_floats(std::int64_t rows, std::int64_t cols) {
+    return checked_mul(checked_mul(rows, cols), std::int64_t{sizeof(float)});
+}
+
+}  // namespace
+
 CpuBuffer::CpuBuffer(std::int64_t rows, std::int64_t cols)
-    : Buffer(rows, cols),
-      memory_(allocate_bytes(checked_mul(checked_mul(rows, cols), std::int64_t{sizeof(float)}))) {}
+    : Buffer(rows, cols), memory_(allocate_bytes(bytes_of_floats(rows, cols))) {}
+
+std::int64_t CpuBuffer::bytes(std::int64_t rows, std::int64_t cols) {
+    return checked_add(block_bytes(bytes_of_floats(rows, cols)), holder_bytes);
+}
 
 Span2d resolve(const backend::View& view) {
     auto& buffer = static_cast<CpuBuffer&>(*view.buffer);
@@ -43,14 +54,19 @@ std::int64_t bytes_of_panel(const KernelTable& kernels, DType type, std::int64_t
 
 }  // namespace
 
+Panels::Panels(const KernelTable& kernels, const backend::MatrixSize& size)
+    : columns(panel_columns(kernels, size.type)),
+      count(ceil_div(size.rows, columns)),
+      panel_bytes(bytes_of_panel(kernels, size.type, size.cols)) {}
+
+std::int64_t Panels::bytes() const { return checked_mul(count, panel_bytes); }
+
 CpuMatrix::CpuMatrix(const KernelTable& kernels, std::int64_t rows, std::int64_t cols, DType type,
                      std::span<const std::byte> values, Arena& arena)
     : Matrix(rows, cols),
       type_(type),
-      panel_(panel_columns(kernels, type)),
-      panels_(ceil_div(rows, panel_)),
-      panel_bytes_(bytes_of_panel(kernels, type, cols)),
-      memory_(arena.allocate(checked_mul(panels_, panel_bytes_))) {
+      panels_(kernels, {rows, cols, type}),
+      memory_(arena.allocate(panels_.bytes())) {
     const auto expected = static_cast<std::size_t>(checked_mul(rows, row_bytes(type, cols)));
     if (values.size() != expected) {
         fail(Code::internal, "a matrix of ", rows, " x ", cols, " ", dtype_name(type), " takes ",
@@ -83,17 +99,17 @@ void CpuMatrix::pack(const KernelTable& kernels, std::span<const std::byte> valu
 }
 
 void CpuMatrix::read_row(std::int64_t row, float* out) const {
-    const std::byte* panel = memory_.get() + row / panel_ * panel_bytes_;
-    const std::int64_t lane = row % panel_;
+    const std::byte* panel = memory_.get() + row / panels_.columns * panels_.panel_bytes;
+    const std::int64_t lane = row % panels_.columns;
     if (is_quantised(type_)) {
         read_quantised_row(reinterpret_cast<const std::uint8_t*>(panel), lane, out);
     } else if (type_ == DType::f32) {
         const auto* values = reinterpret_cast<const float*>(panel);
-        for (std::int64_t k = 0; k < cols(); ++k) out[k] = values[k * panel_ + lane];
+        for (std::int64_t k = 0; k < cols(); ++k) out[k] = values[k * panels_.columns + lane];
     } else {
         const auto* values = reinterpret_cast<const std::uint16_t*>(panel);
         for (std::int64_t k = 0; k < cols(); ++k) {
-            out[k] = bf16_to_float(values[(k / 2 * panel_ + lane) * 2 + k % 2]);
+            out[k] = bf16_to_float(values[(k / 2 * panels_.columns + lane) * 2 + k % 2]);
         }
     }
 }
@@ -102,19 +118,22 @@ void CpuMatrix::read_row(std::int64_t row, float* out) const {
 void CpuMatrix::read_quantised_row(const std::uint8_t* panel, std::int64_t lane, float* out) const {
     const bool q8 = type_ == DType::q8;
     const std::int64_t blocks = ceil_div(cols(), quant_block);
-    const std::int64_t block_bytes = panel_bytes_ / blocks;
+    const std::int64_t block_bytes = panels_.panel_bytes / blocks;
     for (std::int64_t k = 0; k < cols(); ++k) {
         const std::uint8_t* block = panel + k / quant_block * block_bytes;
         const auto* scales = reinterpret_cast<const std::uint16_t*>(block);
         const float scale = bf16_to_float(scales[lane]);
         const std::int64_t i = k % quant_block;
         if (q8) {
-            const std::uint8_t code = block[panel_ * 2 + (i / 4 * panel_ + lane) * 4 + i % 4];
+            const std::uint8_t code =
+                block[panels_.columns * 2 + (i / 4 * panels_.columns + lane) * 4 + i % 4];
             out[k] = scale * static_cast<float>(static_cast<int>(code) - 128);
         } else {
-            const std::uint8_t pair = block[panel_ * 4 + (i / 8 * panel_ + lane) * 4 + i % 4];
+            const std::uint8_t pair =
+                block[panels_.columns * 4 + (i / 8 * panels_.columns + lane) * 4 + i % 4];
             const unsigned code = (pair >> (i / 4 % 2 * 4)) & 15U;
-            out[k] = bf16_to_float(scales[panel_ + lane]) + scale * static_cast<float>(code);
+            out[k] =
+                bf16_to_float(scales[panels_.columns + lane]) + scale * static_cast<float>(code);
         }
     }
 }

@@ -10,8 +10,14 @@
 
 namespace sipo::cpu {
 
+// The objects that hold a buffer or a matrix, as the system's allocator rounds them up.
+inline constexpr std::int64_t holder_bytes = 128;
+
 class CpuBuffer final : public backend::Buffer {
 public:
+    // What one takes.
+    [[nodiscard]] static std::int64_t bytes(std::int64_t rows, std::int64_t cols);
+
     CpuBuffer(std::int64_t rows, std::int64_t cols);
     [[nodiscard]] float* data() { return reinterpret_cast<float*>(memory_.get()); }
     [[nodiscard]] const float* data() const {
@@ -34,14 +40,23 @@ struct Span2d {
 [[nodiscard]] Span2d resolve(const backend::View& view);
 [[nodiscard]] const float* values_of(const backend::Buffer& table);
 
-// A matrix in panels, as the kernels of one table want it.
+// How the kernels of one table want a matrix: in panels.
+struct Panels {
+    Panels(const KernelTable& kernels, const backend::MatrixSize& size);
+    [[nodiscard]] std::int64_t bytes() const;
+
+    std::int64_t columns;  // of the product that a panel holds: rows of the matrix
+    std::int64_t count;
+    std::int64_t panel_bytes;
+};
+
 class CpuMatrix final : public backend::Matrix {
 public:
     CpuMatrix(const KernelTable& kernels, std::int64_t rows, std::int64_t cols, DType type,
               std::span<const std::byte> values, Arena& arena);
     [[nodiscard]] DType type() const { return type_; }
-    [[nodiscard]] std::int64_t panels() const { return panels_; }
-    [[nodiscard]] std::int64_t bytes() const override { return panels_ * panel_bytes_; }
+    [[nodiscard]] std::int64_t panels() const { return panels_.count; }
+    [[nodiscard]] std::int64_t bytes() const override { return panels_.bytes(); }
     [[nodiscard]] const float* f32() const { return reinterpret_cast<const float*>(memory_.get()); }
     [[nodiscard]] const std::uint16_t* bf16() const {
         return reinterpret_cast<const std::uint16_t*>(memory_.get());
@@ -57,9 +72,7 @@ private:
     void read_quantised_row(const std::uint8_t* panel, std::int64_t lane, float* out) const;
 
     DType type_;
-    std::int64_t panel_;  // columns of the product a panel holds: rows of the matrix
-    std::int64_t panels_;
-    std::int64_t panel_bytes_;
+    Panels panels_;
     Memory memory_;
 };
 

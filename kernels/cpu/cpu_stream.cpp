@@ -67,6 +67,9 @@ private:
     std::int64_t capacity_ = 0;
 };
 
+// Inputs of a row of a bf16 product, which takes them in pairs.
+std::int64_t bf16_columns(const Matrix& matrix) { return round_up(matrix.cols(), std::int64_t{2}); }
+
 class CpuStream final : public backend::Stream {
 public:
     CpuStream(const KernelTable& kernels, int threads) : kernels_(kernels), pool_(threads) {}
@@ -391,7 +394,7 @@ private:
     template <typename Before, typename After>
     void bf16_product(const Span2d& in, const CpuMatrix& matrix, const Span2d& out,
                       const Before& before, const After& after) {
-        const std::int64_t cols = round_up(matrix.cols(), std::int64_t{2});
+        const std::int64_t cols = bf16_columns(matrix);
         std::uint16_t* x = bf16_scratch_.get(in.rows * cols);
         for_rows(in.rows, cols, [&](std::int64_t t) {
             before(t);
@@ -536,13 +539,47 @@ std::vector<std::int64_t> CpuStream::select_top(View scores, std::int64_t count)
                              const float b = score(right);
                              return a != b ? a > b : left < right;
                          });
-        order.resize(static_cast<std::size_t>(count));
-        std::sort(order.begin(), order.end());
+        std::sort(order.begin(), order.begin() + count);
+        // Not `order` cut short: that would hold on to memory for all of them.
+        return {order.begin(), order.begin() + count};
     }
     return order;
 }
 
+// Touched of a worker's stack and kept of it by the system.
+constexpr std::int64_t worker_bytes = 32768;
+
+// The most inputs of a row of products by such matrices, in bytes as they are converted.
+struct ConvertedRow {
+    std::int64_t bf16 = 0;
+    std::int64_t codes = 0;
+    std::int64_t blocks = 0;
+
+    void add(const Matrix& matrix) {
+        const DType type = static_cast<const CpuMatrix&>(matrix).type();
+        if (type == DType::bf16) {
+            bf16 = std::max(bf16, bf16_columns(matrix) * std::int64_t{sizeof(std::uint16_t)});
+        } else if (is_quantised(type)) {
+            const std::int64_t count = ceil_div(matrix.cols(), quant_block);
+            codes = std::max(codes, count * quant_block);
+            blocks = std::max(blocks, count * std::int64_t{sizeof(QuantInput)});
+        }
+    }
+};
+
 }  // namespace
+
+std::int64_t cpu_stream_bytes(int threads, const backend::StreamWork& work) {
+    ConvertedRow row;
+    for (const Matrix* matrix : work.products) row.add(*matrix);
+    std::int64_t bytes = sizeof(CpuStream) + std::max(threads - 1, 0) * worker_bytes;
+    for (const std::int64_t a_row :
+         {row.bf16, row.codes, row.blocks, work.d_model * std::int64_t{sizeof(float)}}) {
+        if (a_row > 0) bytes += block_bytes(checked_mul(work.rows, a_row)) + holder_bytes;
+    }
+    // The order of all, and those that are chosen.
+    return checked_add(bytes, checked_mul(work.candidates, std::int64_t{2 * sizeof(std::int64_t)}));
+}
 
 backend::StreamPtr make_cpu_stream(const KernelTable& kernels, int threads) {
     return std::make_unique<CpuStream>(kernels, threads);

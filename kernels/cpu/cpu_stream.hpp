@@ -9,4 +9,7 @@ namespace sipo::cpu {
 
 [[nodiscard]] backend::StreamPtr make_cpu_stream(const KernelTable& kernels, int threads);
 
+// What such a stream takes for itself once it has done that work.
+[[nodiscard]] std::int64_t cpu_stream_bytes(int threads, const backend::StreamWork& work);
+
 }  // namespace sipo::cpu

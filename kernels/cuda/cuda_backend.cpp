@@ -4,11 +4,13 @@
 #include <string>
 
 #include "backend/plugin.hpp"
+#include "base/checked.hpp"
 #include "base/error.hpp"
 #include "cuda_buffer.hpp"
 #include "cuda_check.hpp"
 #include "cuda_stream.hpp"
 #include "device.hpp"
+#include "stream_memory.hpp"
 
 namespace sipo::cuda {
 namespace {
@@ -49,6 +51,20 @@ public:
     }
 
     StreamPtr open_stream(int) override { return make_cuda_stream(device_); }
+    std::int64_t buffer_bytes(std::int64_t rows, std::int64_t cols, DType type) const override {
+        return CudaBuffer::bytes(rows, cols, type);
+    }
+    std::int64_t matrices_bytes(std::span<const backend::MatrixSize> matrices) const override {
+        std::int64_t sum = 0;
+        for (const backend::MatrixSize& size : matrices) {
+            sum = checked_add(sum, CudaMatrix::bytes(size));
+        }
+        return sum;
+    }
+    std::int64_t stream_bytes(int, const backend::StreamWork& work) const override {
+        const DeviceGuard guard(device_->number());
+        return cuda::stream_bytes(work, device_->multiprocessors());
+    }
     std::int64_t prefill_chunk_tokens() const override { return 16384; }
     std::int64_t split_chunk_tokens() const override { return 2048; }
     std::string name() const override { return device_->name(); }

@@ -23,17 +23,38 @@ void copy_to_device(const Queue& queue, const void* from, std::size_t bytes, voi
 
 }  // namespace
 
+namespace {
+
+DType kept_type(DType type) { return type == DType::bf16 ? DType::bf16 : DType::f32; }
+
+std::int64_t element_bytes(DType type) { return static_cast<std::int64_t>(dtype_size(type)); }
+
+std::int64_t stride_for(std::int64_t cols, DType type) {
+    return round_up(cols, std::int64_t{16} / element_bytes(type));
+}
+
+std::int64_t buffer_bytes(std::int64_t rows, std::int64_t cols, DType type) {
+    return checked_mul(checked_mul(rows, stride_for(cols, type)), element_bytes(type));
+}
+
+// Whether a matrix is kept in bf16 too.
+bool has_half(DType type, std::int64_t cols) { return type == DType::f32 && cols <= max_half_cols; }
+
+}  // namespace
+
 CudaBuffer::CudaBuffer(const Queue& queue, std::int64_t rows, std::int64_t cols, DType type)
     : Buffer(rows, cols),
-      type_(type == DType::bf16 ? DType::bf16 : DType::f32),
-      stride_(round_up(checked_add(cols, std::int64_t{0}),
-                       std::int64_t{16} / static_cast<std::int64_t>(dtype_size(type_)))),
-      memory_(queue, checked_mul(checked_mul(rows, stride_),
-                                 static_cast<std::int64_t>(dtype_size(type_)))) {
+      type_(kept_type(type)),
+      stride_(stride_for(cols, type_)),
+      memory_(queue, buffer_bytes(rows, cols, type_)) {
     if (memory_.bytes() == 0) return;
     check(cudaMemsetAsync(memory_.data(), 0, static_cast<std::size_t>(memory_.bytes()),
                           queue->stream()),
           "clearing a buffer");
+}
+
+std::int64_t CudaBuffer::bytes(std::int64_t rows, std::int64_t cols, DType type) {
+    return pool_bytes(buffer_bytes(rows, cols, kept_type(type)));
 }
 
 Plane resolve(const backend::View& view) {
@@ -70,8 +91,19 @@ CudaMatrix::CudaMatrix(const Queue& queue, std::int64_t rows, std::int64_t cols,
     } else {
         upload_elements(queue, values);
     }
-    if (type == DType::f32 && cols <= max_half_cols) make_half(queue);
+    if (has_half(type, cols)) make_half(queue);
     queue->synchronize();  // `values` and what was staged are the caller's and ours again
+}
+
+std::int64_t CudaMatrix::bytes(const backend::MatrixSize& size) {
+    // Codes and scales lie apart.
+    if (is_quantised(size.type)) {
+        return checked_add(pool_bytes(checked_mul(size.rows, row_bytes(size.type, size.cols))),
+                           pool_granule);
+    }
+    const std::int64_t elements = checked_mul(size.rows, padded(size.cols));
+    const std::int64_t half = has_half(size.type, size.cols) ? pool_bytes(2 * elements) : 0;
+    return checked_add(pool_bytes(checked_mul(elements, element_bytes(size.type))), half);
 }
 
 void CudaMatrix::upload_elements(const Queue& queue, std::span<const std::byte> values) {

@@ -18,6 +18,8 @@ public:
     [[nodiscard]] void* data() const { return memory_.data(); }
     [[nodiscard]] std::int64_t stride() const { return stride_; }
     [[nodiscard]] DType type() const { return type_; }
+    // What one takes of the pool.
+    [[nodiscard]] static std::int64_t bytes(std::int64_t rows, std::int64_t cols, DType type);
 
 private:
     DType type_;
@@ -56,6 +58,8 @@ public:
     [[nodiscard]] std::int64_t bytes() const override {
         return codes_.bytes() + scales_.bytes() + half_codes_.bytes();
     }
+    // What one takes of the pool.
+    [[nodiscard]] static std::int64_t bytes(const backend::MatrixSize& size);
 
 private:
     void upload_elements(const Queue& queue, std::span<const std::byte> values);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/checked.hpp"
 #include "base/error.hpp"
 #include "cuda_check.hpp"
 
@@ -37,6 +38,8 @@ DeviceGuard::DeviceGuard(int device) : device_(device) {
 DeviceGuard::~DeviceGuard() {
     if (before_ != device_) (void)cudaSetDevice(before_);
 }
+
+std::int64_t pool_bytes(std::int64_t bytes) { return round_up(bytes, pool_granule); }
 
 Device::Device(int number, std::int64_t memory_limit)
     : number_(number), memory_limit_(memory_limit) {

@@ -27,6 +27,10 @@ private:
     int device_;
 };
 
+// What the pool takes for so many bytes of memory: pieces lie on borders.
+inline constexpr std::int64_t pool_granule = 512;
+[[nodiscard]] std::int64_t pool_bytes(std::int64_t bytes);
+
 // Shared by the backend, its streams and their memory; the last of them lets go of the pool.
 class Device {
 public:

@@ -11,10 +11,6 @@
 namespace sipo::cuda {
 namespace {
 
-// cuBLAS asks for 32 MiB on Hopper; half of it costs nothing at these shapes and every session has
-// one.
-constexpr std::int64_t workspace_bytes = std::int64_t{16} << 20;
-
 void check_blas(cublasStatus_t status, const char* what) {
     if (status == CUBLAS_STATUS_SUCCESS) return;
     if (status == CUBLAS_STATUS_ALLOC_FAILED) {

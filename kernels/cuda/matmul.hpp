@@ -14,6 +14,10 @@ namespace sipo::cuda {
 
 class Matmul {
 public:
+    // cuBLAS asks for 32 MiB on Hopper; half of it costs nothing at these shapes and every session has
+    // one.
+    static constexpr std::int64_t workspace_bytes = std::int64_t{16} << 20;
+
     explicit Matmul(Queue queue);
     ~Matmul();
     Matmul(const Matmul&) = delete;

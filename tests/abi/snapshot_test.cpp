@@ -288,7 +288,7 @@ TEST(Memory, IsToldBeforeItIsTaken) {
     const Model model = open_model();
     const std::int64_t taken = integer(model, SIPO_MODEL_WEIGHT_BYTES);
     EXPECT_GE(told, taken);
-    EXPECT_LE(told, taken + taken / 10);
+    EXPECT_LE(told, taken + taken / 10 + (std::int64_t{2} << 20));  // whole pages
     const ModelOptions limits = made<ModelOptions>(sipo_model_options_create);
     OK(sipo_model_options_set_memory_limit(limits.get(), told - 1));
     sipo_model* refused = nullptr;
@@ -319,6 +319,51 @@ TEST(Memory, IsToldBeforeItIsTaken) {
     OK(sipo_session_options_set_memory_limit(options.get(), small - 1));
     sipo_session* none = nullptr;
     REFUSED(sipo_session_create(options.get(), &none), SIPO_OUT_OF_MEMORY);
+}
+
+TEST(Memory, OfLogitsOfManyTokensCountsWhenTheyAreAskedFor) {
+    const Model model = open_model();
+    const SessionOptions options = options_for(model);
+    const Ids ids = some_ids(100);
+    std::int64_t told = 0;
+    OK(sipo_session_memory(options.get(), 100, &told));
+    OK(sipo_session_options_set_memory_limit(options.get(), told));
+    const Session session = session_for(options);
+    const auto vocabulary = static_cast<std::size_t>(integer(model, SIPO_MODEL_VOCAB_SIZE));
+    std::vector<float> values(64 * vocabulary, -1.0F);
+    const std::vector<float> before = values;
+    REFUSED(sipo_session_score(session.get(), ids.data(), 100, 64, values.data()),
+            SIPO_OUT_OF_MEMORY);
+    REFUSED(sipo_session_prefill_logits(session.get(), ids.data(), 100, 64, values.data(),
+                                        values.size()),
+            SIPO_OUT_OF_MEMORY);
+    EXPECT_EQ(values, before);
+    EXPECT_EQ(position_of(session), 0);
+    // 64 rows, and those that are handed over, each rounded up to 2 MiB.
+    OK(sipo_session_options_set_memory_limit(options.get(), told + (std::int64_t{4} << 20)));
+    const Session roomy = session_for(options);
+    OK(sipo_session_prefill_logits(roomy.get(), ids.data(), 100, 64, values.data(), values.size()));
+    EXPECT_NE(values, before);
+}
+
+TEST(Memory, OfABatchIsThatOfTheSessionThatLeadsIt) {
+    const Model model = open_model();
+    const SessionOptions options = options_for(model);
+    std::int64_t told = 0;
+    OK(sipo_session_memory(options.get(), 1, &told));
+    std::vector<Session> sessions;
+    std::vector<sipo_session*> batch;
+    for (int i = 0; i < 64; ++i) {
+        OK(sipo_session_options_set_memory_limit(options.get(), i == 0 ? told : 0));
+        sessions.push_back(session_for(options));
+        batch.push_back(sessions.back().get());
+    }
+    const Ids tokens(64, 1);
+    REFUSED(sipo_batch_decode(batch.data(), tokens.data(), 64), SIPO_OUT_OF_MEMORY);
+    for (const Session& session : sessions) EXPECT_EQ(position_of(session), 0);
+    std::swap(batch.front(), batch.back());
+    OK(sipo_batch_decode(batch.data(), tokens.data(), 64));
+    EXPECT_EQ(position_of(sessions.front()), 1);
 }
 
 }  // namespace

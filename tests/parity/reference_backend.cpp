@@ -410,6 +410,22 @@ public:
 
     StreamPtr open_stream(int /*threads*/) override { return std::make_unique<ReferenceStream>(); }
 
+    Index buffer_bytes(Index rows, Index cols, DType /*type*/) const override {
+        return static_cast<Index>(sizeof(ReferenceBuffer)) + 4 * rows * cols;
+    }
+
+    Index matrices_bytes(std::span<const backend::MatrixSize> matrices) const override {
+        Index bytes = 0;
+        for (const backend::MatrixSize& size : matrices) {
+            bytes += static_cast<Index>(sizeof(ReferenceMatrix)) + 4 * size.rows * size.cols;
+        }
+        return bytes;
+    }
+
+    Index stream_bytes(int /*threads*/, const backend::StreamWork& work) const override {
+        return static_cast<Index>(sizeof(ReferenceStream)) + 16 * work.candidates;
+    }
+
     std::string name() const override { return "reference"; }
 };
 

@@ -279,12 +279,15 @@ SIPO_API sipo_status sipo_model_open(const char* path, const sipo_model_options*
 /* NULL is fine. Since 0.1. */
 SIPO_API void sipo_model_free(sipo_model* model);
 
-/* Bytes that the weights of the .sipo file at `path` will take in memory, from its header alone: at
- * most some percent more than SIPO_MODEL_WEIGHT_BYTES will say. About as much on a device, where what its
- * driver takes for itself comes on top. Errors: as sipo_model_open(). Since 0.1. */
+/* The most bytes that the weights of the .sipo file at `path` will take in memory on the CPU, from its
+ * header alone, with what is rounded up to whole pages: SIPO_MODEL_WEIGHT_BYTES and some percent or, of a
+ * small model, 2 MiB. The tokenizer and calibrations come on top, and while weights are read a tensor a
+ * thread. About as much on a device, where what its driver takes for itself comes on top. Errors: as
+ * sipo_model_open(). Since 0.1. */
 SIPO_API sipo_status sipo_model_memory(const char* path, int64_t* bytes);
-/* The most that sipo_model_memory() may tell of a model that is opened, else SIPO_OUT_OF_MEMORY before
- * anything is allocated: 0 (no limit, the default) to 2^63 - 1 bytes. Since 0.1. */
+/* The most that the weights of a model that is opened may take, as sipo_model_memory() tells it for the
+ * CPU, else SIPO_OUT_OF_MEMORY before anything is allocated for them: 0 (no limit, the default) to
+ * 2^63 - 1 bytes. Since 0.1. */
 SIPO_API sipo_status sipo_model_options_set_memory_limit(sipo_model_options* options,
                                                          int64_t bytes);
 /* The most that the model and all its sessions may take together of the memory of a device that has
@@ -482,17 +485,22 @@ SIPO_API sipo_status sipo_session_options_set_threads(sipo_session_options* opti
  * use a session that shares its workers (SIPO_INVALID_STATE). Since 0.1. */
 SIPO_API sipo_status sipo_session_options_set_workers(sipo_session_options* options,
                                                       const sipo_workers* workers);
-/* The most bytes that a session may take, as sipo_session_memory() counts, with
- * SIPO_MODEL_STATE_BYTES for each checkpoint on top: 0 (no limit, the default) to 2^63 - 1. Creating
- * a session, a prompt or a checkpoint that would exceed it gives SIPO_OUT_OF_MEMORY before anything is
- * allocated. Since 0.1. */
+/* The most bytes that a session may take, as sipo_session_memory() counts, with the checkpoints and what
+ * single calls take on top: 0 (no limit, the default) to 2^63 - 1. Creating a session, a prompt, a
+ * checkpoint, or a batch that this session leads with threads of its own, gives SIPO_OUT_OF_MEMORY before
+ * anything is allocated where it would exceed it. Since 0.1. */
 SIPO_API sipo_status sipo_session_options_set_memory_limit(sipo_session_options* options,
                                                            int64_t bytes);
 /* The most bytes that a session of these options takes while it reads prompts of up to
  * `prompt_tokens` tokens (1 to 2^40) and generates: its state, a copy from before the prompt, the
- * working memory of a chunk, and with DeciMamba the residual stream of the prompt. With a device these lie in
- * its memory, where chunks are longer; what its kernels need for themselves, recorded work and pinned memory for
- * transfers come on top. Since 0.1. */
+ * working memory of a chunk and of the threads, and with DeciMamba the residual stream of the prompt, all as
+ * rounded up to whole pages. On top come
+ *   a checkpoint or a fork     a state and its logits
+ *   sipo_session_prefill_logits()  min(last, 64) rows of logits, which stay, and `last` until it returns
+ *   sipo_session_score()       min(scored + 1, 64) rows of logits, which stay
+ *   sipo_batch_decode()        of sessions[0], min(count, 64) rows of logits, which stay
+ * With a device most of it lies in its memory, where chunks are longer; recorded work, pinned memory for
+ * transfers and what its driver takes come on top. Since 0.1. */
 SIPO_API sipo_status sipo_session_memory(const sipo_session_options* options, int64_t prompt_tokens,
                                          int64_t* bytes);
 /* Tokens of the prompt that go through the model together: 1 to 65536. Memory grows with it; the
@@ -851,7 +859,8 @@ SIPO_API sipo_status sipo_scheduler_options_set_queue(sipo_scheduler_options* op
 SIPO_API sipo_status sipo_scheduler_options_set_chunk_tokens(sipo_scheduler_options* options,
                                                              int64_t tokens);
 /* The most bytes that the sessions and their working memory may take, else sipo_scheduler_create()
- * gives SIPO_OUT_OF_MEMORY: 0 (no limit, the default) to 2^63 - 1. Since 0.1. */
+ * gives SIPO_OUT_OF_MEMORY: 0 (no limit, the default) to 2^63 - 1. What a context method holds of a prompt
+ * comes on top; the session options of a request can limit it. Since 0.1. */
 SIPO_API sipo_status sipo_scheduler_options_set_memory_limit(sipo_scheduler_options* options,
                                                              int64_t bytes);
 /* Reads prompts with the help of this cache; NULL for none. Since 0.1. */

@@ -708,7 +708,7 @@ public:
         return *this;
     }
     /* The most bytes that a session of these options takes for prompts of up to `prompt_tokens`, 1
-     * to 2^40. Since 0.1. */
+     * to 2^40; what comes on top, sipo_session_memory() says. Since 0.1. */
     long long session_memory(long long prompt_tokens) const {
         std::int64_t bytes = 0;
         detail::check(sipo_session_memory(get(), prompt_tokens, &bytes));
@@ -1150,7 +1150,8 @@ inline void batch_decode(const std::vector<Session*>& sessions,
         sipo_batch_decode(handles.data(), same_length ? tokens.data() : nullptr, handles.size()));
 }
 
-/* Bytes that the weights of the .sipo file at `path` will take, from its header. Since 0.1. */
+/* The most bytes that the weights of the .sipo file at `path` take on the CPU, from its header.
+ * Since 0.1. */
 inline long long model_memory(const std::string& path) {
     std::int64_t bytes = 0;
     detail::check(sipo_model_memory(path.c_str(), &bytes));
