@@ -70,11 +70,12 @@ Room room_for(const OpenModel& model, const SessionOptions& options, const Deman
               bool whole, const Room& held) {
     const std::int64_t chunk = std::min(chunk_of(model, options), demand.tokens);
     Room room = chunk_room(chunk, whole, model.model().backend());
-    room.tokens = std::max({room.tokens, demand.sessions, held.tokens});
-    room.at_once = std::max({room.at_once, demand.sessions, held.at_once});
+    // More sessions than that decode one group after the other.
+    const std::int64_t together = std::min(demand.sessions, head_rows);
+    room.tokens = std::max({room.tokens, together, held.tokens});
+    room.at_once = std::max({room.at_once, together, held.at_once});
     room.beside = std::max(room.beside, held.beside);
-    const std::int64_t logits = std::max(demand.logits, demand.sessions);
-    room.logits = std::max(std::min(logits, head_rows), held.logits);
+    room.logits = std::max({std::min(demand.logits, head_rows), together, held.logits});
     return room;
 }
 

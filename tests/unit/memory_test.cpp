@@ -302,6 +302,10 @@ TEST_P(Memory, OfABatchIsToldAndWithinTheLimit) {
     });
     expect_told(told(sharing) + (count - 1) * resting_memory(*model_), taken, "a batch");
 
+    // A larger one is decoded in groups.
+    EXPECT_EQ(session_memory(*model_, sharing, {.sessions = 5000}),
+              session_memory(*model_, sharing, {.sessions = head_rows}));
+
     const SessionOptions unlimited = options(context::Method::none, 1, 100);
     SessionOptions limited = unlimited;
     limited.memory_limit = told(limited);
