@@ -657,9 +657,20 @@ bool CudaStream::step_rows(const backend::Mamba1Layer& layer, const View& residu
     const DeviceGuard guard = current();
     norm_multiply(residual, *layer.norm, layer.norm_eps, layer.normed, *layer.in_proj,
                   layer.projected);
-    conv_rows(conv_rows_args(layer), table_of(conv_states), rows, s());
-    multiply(layer.x, *layer.x_proj, layer.dt_b_c);
-    scan_rows(scan_rows_args(layer), table_of(ssm_states), rows, s());
+    const RowsDevice device = rows_device(queue_->device().number());
+    ScanRowsArgs scan = scan_rows_args(layer);
+    if (fits_conv_project(layer, device)) {
+        const std::int64_t sums = conv_project_parts * rows;
+        const ConvProjectRowsArgs args =
+            conv_project_args(layer, product_.get(sums * layer.dt_b_c.cols));
+        conv_project_rows(args, table_of(conv_states), rows, s());
+        scan.dt_b_c = {
+            .sums = {args.sums.data, args.sums.stride}, .parts = conv_project_parts, .rows = rows};
+    } else {
+        conv_rows(conv_rows_args(layer), table_of(conv_states), rows, s());
+        multiply(layer.x, *layer.x_proj, layer.dt_b_c);
+    }
+    scan_rows(scan, table_of(ssm_states), rows, device, s());
     multiply_add(layer.y, *layer.out_proj, residual);
     return true;
 }

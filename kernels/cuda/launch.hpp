@@ -12,20 +12,31 @@
 
 namespace sipo::cuda {
 
+// In clusters of `cluster` blocks along the grid's first dimension.
 template <typename... Params, typename... Args>
-void launch(cudaStream_t stream, dim3 grid, dim3 block, std::size_t shared_bytes,
-            void (*kernel)(Params...), Args&&... args) {
-    cudaLaunchAttribute early{};
-    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    early.val.programmaticStreamSerializationAllowed = 1;
+void launch_clusters(cudaStream_t stream, unsigned cluster, dim3 grid, dim3 block,
+                     std::size_t shared_bytes, void (*kernel)(Params...), Args&&... args) {
+    cudaLaunchAttribute attributes[2]{};
+    attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attributes[0].val.programmaticStreamSerializationAllowed = 1;
+    attributes[1].id = cudaLaunchAttributeClusterDimension;
+    attributes[1].val.clusterDim.x = cluster;
+    attributes[1].val.clusterDim.y = 1;
+    attributes[1].val.clusterDim.z = 1;
     cudaLaunchConfig_t config{};
     config.gridDim = grid;
     config.blockDim = block;
     config.dynamicSmemBytes = shared_bytes;
     config.stream = stream;
-    config.attrs = &early;
-    config.numAttrs = 1;
+    config.attrs = attributes;
+    config.numAttrs = cluster > 1 ? 2 : 1;  // without clusters other cards than Hopper will do
     check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), "a kernel's launch");
+}
+
+template <typename... Params, typename... Args>
+void launch(cudaStream_t stream, dim3 grid, dim3 block, std::size_t shared_bytes,
+            void (*kernel)(Params...), Args&&... args) {
+    launch_clusters(stream, 1, grid, block, shared_bytes, kernel, std::forward<Args>(args)...);
 }
 
 // Blocks of `threads` for `count` items, within what a grid's first dimension takes.

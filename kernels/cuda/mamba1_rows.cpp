@@ -2,12 +2,17 @@
 #include <array>
 
 #include "cuda_buffer.hpp"
+#include "cuda_check.hpp"
 #include "mamba1_rows.hpp"
 
 namespace sipo::cuda {
 namespace {
 
 using bf16 = __nv_bfloat16;
+
+constexpr std::int64_t d_state = 16;
+constexpr std::int64_t taps = 4;
+constexpr std::int64_t max_rank = 256;
 
 const CudaMatrix& held(const backend::Matrix* matrix) {
     return static_cast<const CudaMatrix&>(*matrix);
@@ -22,11 +27,27 @@ bool is_wide_half(const backend::View& view) {
 
 bool fits_mamba1_rows(const backend::Mamba1Layer& layer, std::int64_t rows) {
     const std::array views{layer.projected, layer.x, layer.dt_b_c, layer.y};
+    const std::int64_t rank = layer.dt_proj->cols();
     return rows > 1 && rows <= max_states &&
-           std::all_of(views.begin(), views.end(), is_wide_half) &&
-           fits_mamba1_rows(layer.x.cols, layer.a->rows(), layer.conv_weight->rows(),
-                            layer.dt_proj->cols()) &&
-           held(layer.dt_proj).half();
+           std::all_of(views.begin(), views.end(), is_wide_half) && layer.x.cols % 8 == 0 &&
+           layer.a->rows() == d_state && layer.conv_weight->rows() == taps && rank % 8 == 0 &&
+           rank <= max_rank && held(layer.dt_proj).half();
+}
+
+bool fits_conv_project(const backend::Mamba1Layer& layer, const RowsDevice& device) {
+    return device.clusters && held(layer.x_proj).type() == DType::bf16 &&
+           fits_conv_project(layer.x.cols, layer.x_proj->rows());
+}
+
+RowsDevice rows_device(int device) {
+    const auto attribute = [&](cudaDeviceAttr which) {
+        int value = 0;
+        check(cudaDeviceGetAttribute(&value, which, device), "the device's attributes");
+        return value;
+    };
+    return {.multiprocessors = attribute(cudaDevAttrMultiProcessorCount),
+            .shared_bytes = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin),
+            .clusters = attribute(cudaDevAttrComputeCapabilityMajor) >= 9};
 }
 
 ConvRowsArgs conv_rows_args(const backend::Mamba1Layer& layer) {
@@ -38,10 +59,19 @@ ConvRowsArgs conv_rows_args(const backend::Mamba1Layer& layer) {
             .d_inner = layer.x.cols};
 }
 
+ConvProjectRowsArgs conv_project_args(const backend::Mamba1Layer& layer, float* sums) {
+    const Weights& w = held(layer.x_proj).weights();
+    return {.conv = conv_rows_args(layer),
+            .weight = static_cast<const bf16*>(w.codes),
+            .weight_stride = w.stride,
+            .outputs = static_cast<int>(w.rows),
+            .sums = {sums, w.rows}};
+}
+
 ScanRowsArgs scan_rows_args(const backend::Mamba1Layer& layer) {
     const Weights& dt = *held(layer.dt_proj).half();
     const std::int64_t d_inner = layer.x.cols;
-    return {.dt_b_c = resolve(layer.dt_b_c).as<bf16>(),
+    return {.dt_b_c = {.whole = resolve(layer.dt_b_c).as<bf16>()},
             .x = resolve(layer.x).as<bf16>(),
             .z = resolve(layer.projected.col_range(d_inner, d_inner)).as<bf16>(),
             .y = resolve(layer.y).as<bf16>(),

@@ -1,5 +1,5 @@
 // What a Mamba-1 layer does between its large products for the next tokens of several sequences, bf16:
-// norm, in_proj, [the convolution], x_proj, [dt_proj, the recurrence and the gate], out_proj.
+// norm, in_proj, [the convolution, x_proj], [dt_proj, the recurrence and the gate], out_proj.
 #pragma once
 
 #include "backend/backend.hpp"
@@ -20,8 +20,37 @@ struct ConvRowsArgs {
 void conv_rows(const ConvRowsArgs& args, const StateTable& histories, std::int64_t rows,
                cudaStream_t s);
 
+// dt | B | C of the rows: whole, or as sums over parts of the channels that are still to be added up.
+struct ProjectedRows {
+    Rows<__nv_bfloat16> whole = {};  // [rows, dt_rank + 2 d_state], with no parts
+    Rows<const float> sums = {};     // [parts * rows, dt_rank + 2 d_state]
+    int parts = 0;
+    std::int64_t rows = 0;
+};
+
+// What the kernels are cut for.
+struct RowsDevice {
+    int multiprocessors;
+    int shared_bytes;  // that a block may have
+    bool clusters;     // Hopper's
+};
+[[nodiscard]] RowsDevice rows_device(int device);
+
+// The convolution and x_proj in one.
+struct ConvProjectRowsArgs {
+    ConvRowsArgs conv;
+    const __nv_bfloat16* weight;  // [outputs, d_inner]
+    std::int64_t weight_stride;
+    int outputs;
+    Rows<float> sums;  // [conv_project_parts * rows, outputs]: parts of the result
+};
+inline constexpr int conv_project_parts = 2;
+[[nodiscard]] bool fits_conv_project(std::int64_t d_inner, std::int64_t outputs);
+void conv_project_rows(const ConvProjectRowsArgs& args, const StateTable& histories,
+                       std::int64_t rows, cudaStream_t s);
+
 struct ScanRowsArgs {
-    Rows<__nv_bfloat16> dt_b_c;      // [rows, dt_rank + 2 d_state]
+    ProjectedRows dt_b_c;
     Rows<__nv_bfloat16> x;           // [rows, d_inner]
     Rows<__nv_bfloat16> z;           // [rows, d_inner]
     Rows<__nv_bfloat16> y;           // [rows, d_inner]
@@ -39,14 +68,15 @@ struct ScanRowsArgs {
 // Δ = clamp(softplus(dt · dt_projᵀ + bias)), then the recurrence and the gate; states
 // [16, d_inner] move on.
 void scan_rows(const ScanRowsArgs& args, const StateTable& states, std::int64_t rows,
-               cudaStream_t s);
+               const RowsDevice& device, cudaStream_t s);
 
-// Whether the kernels take these shapes, and whether a step of so many rows of a layer can go
-// through them.
-[[nodiscard]] bool fits_mamba1_rows(std::int64_t d_inner, std::int64_t d_state, std::int64_t taps,
-                                    std::int64_t dt_rank);
+// Whether a step of so many rows of a layer can go through them, and its convolution and x_proj
+// through one.
 [[nodiscard]] bool fits_mamba1_rows(const backend::Mamba1Layer& layer, std::int64_t rows);
+[[nodiscard]] bool fits_conv_project(const backend::Mamba1Layer& layer, const RowsDevice& device);
 [[nodiscard]] ConvRowsArgs conv_rows_args(const backend::Mamba1Layer& layer);
+[[nodiscard]] ConvProjectRowsArgs conv_project_args(const backend::Mamba1Layer& layer, float* sums);
+// dt | B | C whole, as x_proj leaves them.
 [[nodiscard]] ScanRowsArgs scan_rows_args(const backend::Mamba1Layer& layer);
 
 }  // namespace sipo::cuda

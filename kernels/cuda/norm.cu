@@ -1,4 +1,5 @@
-// RMS norms, a block a row (and group). Two passes; the second finds the row in the cache.
+// RMS norms, a block a row (and group), in two passes. For the second a thread keeps what it can of
+// the row; the rest is in the cache.
 #include "device_math.cuh"
 #include "kernels.hpp"
 #include "launch.hpp"
@@ -7,6 +8,7 @@ namespace sipo::cuda {
 namespace {
 
 constexpr int threads = 256;
+constexpr int kept_packs = 3;
 
 template <typename T, int Width>
 __global__ void rms_norm_rows(Rows<float> in, const float* weight, float eps, Rows<T> out,
@@ -18,16 +20,32 @@ __global__ void rms_norm_rows(Rows<float> in, const float* weight, float eps, Ro
     wait_for_predecessor();
     const float* from = in.row(blockIdx.x);
     T* to = out.row(blockIdx.x);
+    Pack<float, Width> kept[kept_packs] = {};
+    const auto for_packs = [&](const auto& use) {
+        std::int64_t c = threadIdx.x * Width;
+#pragma unroll
+        for (int i = 0; i < kept_packs; ++i, c += threads * Width) {
+            if (c < cols) use(c, kept[i]);
+        }
+#pragma unroll 1
+        for (; c < cols; c += threads * Width) {
+            auto v = *reinterpret_cast<const Pack<float, Width>*>(from + c);
+            use(c, v);
+        }
+    };
+#pragma unroll
+    for (int i = 0; i < kept_packs; ++i) {
+        const std::int64_t c = (threadIdx.x + i * threads) * Width;
+        if (c < cols) kept[i] = *reinterpret_cast<const Pack<float, Width>*>(from + c);
+    }
     float squares = 0.0F;
-    for (std::int64_t c = threadIdx.x * Width; c < cols; c += threads * Width) {
-        const auto v = *reinterpret_cast<const Pack<float, Width>*>(from + c);
+    for_packs([&](std::int64_t, const Pack<float, Width>& v) {
 #pragma unroll
         for (int i = 0; i < Width; ++i) squares += v.values[i] * v.values[i];
-    }
+    });
     const float mean = block_sum(squares, scratch) / static_cast<float>(cols);
     const float factor = rsqrtf(mean + eps);
-    for (std::int64_t c = threadIdx.x * Width; c < cols; c += threads * Width) {
-        const auto v = *reinterpret_cast<const Pack<float, Width>*>(from + c);
+    for_packs([&](std::int64_t c, const Pack<float, Width>& v) {
         const auto w = *reinterpret_cast<const Pack<float, Width>*>(weight + c);
         Pack<T, Width> result;
 #pragma unroll
@@ -35,7 +53,7 @@ __global__ void rms_norm_rows(Rows<float> in, const float* weight, float eps, Ro
             result.values[i] = from_float<T>(v.values[i] * factor * w.values[i]);
         }
         *reinterpret_cast<Pack<T, Width>*>(to + c) = result;
-    }
+    });
 }
 
 // y ⊙ SiLU(z) waits in shared memory for its norm.

@@ -13,6 +13,7 @@ namespace {
 constexpr backend::Mamba2Shape mamba2_27b{80, 64, 1, 128};
 constexpr backend::Mamba2Shape mamba2_130m{24, 64, 1, 128};
 constexpr backend::Mamba2Shape eight_groups{80, 64, 8, 128};
+constexpr backend::Mamba2Shape few_states{6, 64, 2, 64};
 constexpr backend::Mamba2Shape narrow_groups{6, 48, 2, 64};  // no multiple of a block's columns
 
 // Δ and A as trained models have them, so that a state remembers thousands of tokens where the
@@ -70,10 +71,10 @@ protected:
     }
 
     [[nodiscard]] std::vector<Scan> model_scans(std::int64_t tokens) {
-        std::vector<Scan> scans{mamba1_scan(random_, tokens, 5120, 16),
-                                mamba2_scan(random_, tokens, mamba2_27b),
-                                mamba2_scan(random_, tokens, eight_groups),
-                                mamba2_scan(random_, tokens, narrow_groups)};
+        std::vector<Scan> scans{
+            mamba1_scan(random_, tokens, 5120, 16), mamba2_scan(random_, tokens, mamba2_27b),
+            mamba2_scan(random_, tokens, eight_groups), mamba2_scan(random_, tokens, few_states),
+            mamba2_scan(random_, tokens, narrow_groups)};
         for (Scan& scan : scans) remember(scan, random_);
         return scans;
     }

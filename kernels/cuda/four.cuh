@@ -1,0 +1,52 @@
+// Four neighbouring elements, as most kernels of a step take them: one load, one store.
+#pragma once
+
+#include "device_math.cuh"
+
+namespace sipo::cuda {
+
+using Four = Pack<float, 4>;
+
+__device__ inline Four load_four(const float* from) { return *reinterpret_cast<const Four*>(from); }
+__device__ inline Four widen(const Pack<bf16, 4>& raw) {
+    return {to_float(raw.values[0]), to_float(raw.values[1]), to_float(raw.values[2]),
+            to_float(raw.values[3])};
+}
+__device__ inline Four load_four(const bf16* from) {
+    return widen(*reinterpret_cast<const Pack<bf16, 4>*>(from));
+}
+__device__ inline void store_four(float* to, const Four& values) {
+    *reinterpret_cast<Four*>(to) = values;
+}
+__device__ inline void store_four(bf16* to, const Four& values) {
+    *reinterpret_cast<Pack<bf16, 4>*>(to) = {
+        from_float<bf16>(values.values[0]), from_float<bf16>(values.values[1]),
+        from_float<bf16>(values.values[2]), from_float<bf16>(values.values[3])};
+}
+// After the copies that have been waited for, before those that are asked for next.
+__device__ inline Four load_shared(std::uint32_t from) {
+    Four v;
+    asm volatile("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4];"
+                 : "=f"(v.values[0]), "=f"(v.values[1]), "=f"(v.values[2]), "=f"(v.values[3])
+                 : "r"(from)
+                 : "memory");
+    return v;
+}
+// Past the multiprocessor's own cache: nobody there reads it again.
+__device__ inline uint4 load_once(const void* from) {
+    uint4 v;
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "l"(from));
+    return v;
+}
+__device__ inline void add_to(Four& sum, const Four& values) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sum.values[i] += values.values[i];
+}
+// What no kernel reads soon: the cache may let go of it first.
+__device__ inline void store_passing(float* to, const Four& values) {
+    __stcs(reinterpret_cast<float4*>(to), *reinterpret_cast<const float4*>(&values));
+}
+
+}  // namespace sipo::cuda
