@@ -99,28 +99,49 @@ __device__ Place place_of(const ScanRowsArgs& args, const Share& share, std::int
     return at;
 }
 
-// dt_proj's rows, a warp each, and A and the bias, for the block's channels.
+// dt_proj's rows for the block's channels. What it costs to ask for them delays the states, so that a
+// thread only counts on from row to row.
+__device__ void ask_weights(const Tables& to, const ScanRowsArgs& args, int channels,
+                            const Place& at) {
+    const auto thread = static_cast<int>(threadIdx.x);
+    const int pieces = args.dt_rank / 8;  // of a row
+    const int at_once = static_cast<int>(blockDim.x) / pieces;
+    const int row = thread / pieces;
+    const int col = thread % pieces * 8;
+    if (row >= at_once) return;
+    const bf16* from = args.dt_weight + (at.first_channel + row) * args.dt_stride + col;
+    std::uint32_t place = shared_address(to.weights + row * to.rank_stride + col);
+    const std::int64_t next = at_once * args.dt_stride;
+    const auto next_place = static_cast<std::uint32_t>(at_once * to.rank_stride) * sizeof(bf16);
+#pragma unroll 4
+    for (int left = channels - row; left > 0; left -= at_once) {
+        copy_async(place, from, true);
+        from += next;
+        place += next_place;
+    }
+}
+
+// A product reads up to the next multiple of rank_step: zeros.
+__device__ void clear_padding(bf16* rows, int count, int stride, int dt_rank) {
+    if (dt_rank % rank_step == 0) return;
+    for (int row = threadIdx.x; row < count; row += static_cast<int>(blockDim.x)) {
+        *reinterpret_cast<Pack<bf16, 8>*>(rows + row * stride + dt_rank) = {};
+    }
+}
+
+// dt_proj, A and the bias of the block's channels. There may be fewer than the block's share; what
+// lies in the place of the others goes nowhere.
 __device__ void ask_tables(const Tables& to, const ScanRowsArgs& args, const Share& share,
                            const Place& at) {
-    const auto lane = static_cast<int>(threadIdx.x) % warp_size;
-    const auto warps = static_cast<int>(blockDim.x) / warp_size;
-#pragma unroll 1
-    for (int row = threadIdx.x / warp_size; row < share.channels; row += warps) {
-        const bool exists = at.first_channel + row < args.d_inner;
-        const bf16* from = args.dt_weight + (exists ? at.first_channel + row : 0) * args.dt_stride;
-        for (int col = lane * 8; col < to.rank_stride - 8; col += warp_size * 8) {
-            const bool present = exists && col < args.dt_rank;
-            copy_async(to.weights + row * to.rank_stride + col, from + (present ? col : 0),
-                       present);
-        }
-    }
-    if (at.row >= share.at_once()) return;
+    const std::int64_t left = args.d_inner - at.first_channel;
+    ask_weights(to, args, static_cast<int>(min(left, std::int64_t{share.channels})), at);
+    clear_padding(to.weights, share.channels, to.rank_stride, args.dt_rank);
+    if (!at.has_states) return;
 #pragma unroll 1
     for (int n = at.row; n <= d_state; n += share.at_once()) {
         const float* from = n < d_state ? args.a + n * args.a_stride : args.dt_bias;
         float* place = n < d_state ? to.a + n * share.channels : to.bias;
-        const bool present = at.channel() < args.d_inner;
-        copy_async(place + at.column, from + (present ? at.channel() : 0), present);
+        copy_async(place + at.column, from + at.channel(), true);
     }
 }
 
@@ -192,10 +213,7 @@ __device__ void fetch_projected(const Tables& to, const ScanRowsArgs& args, cons
                                          : to.b_c + row * 2 * d_state + col - args.dt_rank;
         *reinterpret_cast<Pack<bf16, 8>*>(place) = piece;
     }
-    if (args.dt_rank % rank_step == 0) return;
-    for (int row = threadIdx.x; row < share.sequences; row += static_cast<int>(blockDim.x)) {
-        *reinterpret_cast<Pack<bf16, 8>*>(to.dt + row * to.rank_stride + args.dt_rank) = {};
-    }
+    clear_padding(to.dt, share.sequences, to.rank_stride, args.dt_rank);
 }
 
 // Δ of the block's channels and sequences.
@@ -339,8 +357,7 @@ __global__ __launch_bounds__(max_threads) void scan_step_rows(ScanRowsArgs args,
 }
 
 // How the work is cut: evenly among the multiprocessors and in few waves, and of equal cuts the one
-// with the longest pieces of a state's row (64 sequences of 2.8B: 13.8 us with 320 channels, 14.4
-// with 160 and 15.8 with 80).
+// with the longest pieces of a state's row.
 [[nodiscard]] Share cut(const ScanRowsArgs& args, int rows, const RowsDevice& device) {
     constexpr std::int64_t start = 256;  // of a wave, in channels of a sequence
     Share best{};
