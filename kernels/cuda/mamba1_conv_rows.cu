@@ -60,7 +60,7 @@ constexpr int block_rows = 16;
 constexpr int output_tile = 16;               // a warp's
 constexpr int channel_step = 32;              // 16 bytes of each of the four lanes that share a row
 constexpr int max_quads = 4;                  // of a thread
-constexpr int project_threads = 384;
+constexpr int project_threads = conv_project_outputs / output_tile * warp_size;
 
 // Steps: channel_step channels, as many as a slice has.
 template <int Steps>
@@ -287,8 +287,14 @@ void for_conv_steps(std::int64_t d_inner, const Run& run) {
     }
 }
 
-[[nodiscard]] unsigned threads_for(int outputs) {
+[[nodiscard]] unsigned threads_for(std::int64_t outputs) {
     return static_cast<unsigned>(outputs / output_tile * warp_size);
+}
+
+template <int Steps>
+[[nodiscard]] std::size_t shared_bytes(std::int64_t outputs) {
+    return sizeof(ConvShared<Steps>) +
+           sizeof(float) * block_rows * static_cast<std::size_t>(outputs);
 }
 
 }  // namespace
@@ -299,22 +305,25 @@ void conv_rows(const ConvRowsArgs& args, const StateTable& histories, std::int64
            conv_threads, 0, convolve_rows, args, histories);
 }
 
-bool fits_conv_project(std::int64_t d_inner, std::int64_t outputs) {
-    bool known = false;
-    for_conv_steps(d_inner, [&]<int Steps>() { known = d_inner == Steps * slices * channel_step; });
-    return known && outputs % output_tile == 0 &&
-           outputs <= project_threads / warp_size * output_tile &&
-           d_inner / slices / 4 * block_rows <=
-               std::int64_t{max_quads} * threads_for(static_cast<int>(outputs));
+bool fits_conv_project(std::int64_t d_inner, std::int64_t outputs, const RowsDevice& device) {
+    if (!device.clusters || outputs % output_tile != 0 || outputs > conv_project_outputs) {
+        return false;
+    }
+    bool fits = false;
+    for_conv_steps(d_inner, [&]<int Steps>() {
+        const std::int64_t quads = std::int64_t{block_rows} * ConvShared<Steps>::channels / 4;
+        fits = d_inner == Steps * slices * channel_step &&
+               quads <= max_quads * std::int64_t{threads_for(outputs)} &&
+               shared_bytes<Steps>(outputs) <= static_cast<std::size_t>(device.shared_bytes);
+    });
+    return fits;
 }
 
 void conv_project_rows(const ConvProjectRowsArgs& args, const StateTable& histories,
                        std::int64_t rows, cudaStream_t s) {
     for_conv_steps(args.conv.d_inner, [&]<int Steps>() {
         const auto kernel = convolve_project<Steps>;
-        const std::size_t bytes =
-            sizeof(ConvShared<Steps>) +
-            sizeof(float) * block_rows * static_cast<std::size_t>(args.outputs);
+        const std::size_t bytes = shared_bytes<Steps>(args.outputs);
         allow_shared(kernel, bytes);
         launch_clusters(s, cluster_blocks, dim3(slices, blocks_for(rows, block_rows)),
                         threads_for(args.outputs), bytes, kernel, args, histories, rows);

@@ -35,8 +35,8 @@ bool fits_mamba1_rows(const backend::Mamba1Layer& layer, std::int64_t rows) {
 }
 
 bool fits_conv_project(const backend::Mamba1Layer& layer, const RowsDevice& device) {
-    return device.clusters && held(layer.x_proj).type() == DType::bf16 &&
-           fits_conv_project(layer.x.cols, layer.x_proj->rows());
+    return held(layer.x_proj).type() == DType::bf16 &&
+           fits_conv_project(layer.x.cols, layer.x_proj->rows(), device);
 }
 
 RowsDevice rows_device(int device) {

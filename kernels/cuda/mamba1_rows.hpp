@@ -45,7 +45,9 @@ struct ConvProjectRowsArgs {
     Rows<float> sums;  // [conv_project_parts * rows, outputs]: parts of the result
 };
 inline constexpr int conv_project_parts = 2;
-[[nodiscard]] bool fits_conv_project(std::int64_t d_inner, std::int64_t outputs);
+inline constexpr int conv_project_outputs = 192;  // at most
+[[nodiscard]] bool fits_conv_project(std::int64_t d_inner, std::int64_t outputs,
+                                     const RowsDevice& device);
 void conv_project_rows(const ConvProjectRowsArgs& args, const StateTable& histories,
                        std::int64_t rows, cudaStream_t s);
 
