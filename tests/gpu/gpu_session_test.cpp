@@ -5,6 +5,7 @@
 
 #include "backend/registry.hpp"
 #include "device_model.hpp"
+#include "session/memory.hpp"
 #include "session/sampler.hpp"
 
 namespace sipo::parity {
@@ -208,6 +209,24 @@ TEST_P(DeviceSession, StaysWithinTheLimitOfTheDevicesMemory) {
     unlimited.prefill(ids("short"));
     unlimited.decode(ids("short")[0]);
     EXPECT_LE(relative_l2(first.logits(), unlimited.logits()), tolerance);
+}
+
+TEST_P(DeviceSession, TakesNoMoreOfTheDevicesMemoryThanIsTold) {
+    if (!is_cuda()) GTEST_SKIP() << device_name() << " has no memory of its own";
+    for (const DType weights : {DType::f32, DType::bf16, DType::q8}) {
+        const auto& path = imported(GetParam(), weights);
+        const auto prompt = ids("long");
+        const auto model_bytes = model_memory(Container::open(path), *device_backend());
+        OpenOptions options;
+        options.backend = device_name();
+        const OpenModel told(path, options);
+        const std::int64_t session_bytes = session_memory(told, {}, {.tokens = std::ssize(prompt)});
+        options.device_memory_limit = model_bytes + session_bytes;
+        Session session(std::make_shared<const OpenModel>(path, options), {});
+        session.prefill(prompt);
+        session.prefill(prompt);
+        EXPECT_EQ(session.generate({.ignore_end_of_text = true}, 5, {}), 5U);
+    }
 }
 
 // Names that no machine has: a status with a message that says what there is.
