@@ -225,7 +225,9 @@ TEST_P(DeviceSession, TakesNoMoreOfTheDevicesMemoryThanIsTold) {
         Session session(std::make_shared<const OpenModel>(path, options), {});
         session.prefill(prompt);
         session.prefill(prompt);
-        EXPECT_EQ(session.generate({.ignore_end_of_text = true}, 5, {}), 5U);
+        SamplingOptions sampling;
+        sampling.ignore_end_of_text = true;
+        EXPECT_EQ(session.generate(sampling, 5, {}), 5U);
     }
 }
 
