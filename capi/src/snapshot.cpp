@@ -68,7 +68,7 @@ sipo_status sipo_session_save(const sipo_session* session, const char* path,
 sipo_status sipo_session_load(sipo_session* session, const char* path) {
     return with_session(session, [&](Session& target) {
         const std::string name = require_text(path, "path");
-        const MappedFile file(name);
+        const FileBytes file(name, snapshot_read_limit);
         target.load(file.bytes(), name);
     });
 }

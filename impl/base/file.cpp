@@ -187,6 +187,25 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
     return *this;
 }
 
+FileBytes::FileBytes(const fs::path& path, std::size_t most) {
+    const Descriptor file = open_regular_file(path);
+    const auto size = static_cast<std::size_t>(std::max<off_t>(status_of(file, path).st_size, 0));
+    if (size > most) {
+        bytes_ = mapped_.emplace(file, path).bytes();
+        return;
+    }
+    memory_ = std::make_unique_for_overwrite<std::byte[]>(size);
+    std::size_t done = 0;
+    while (done < size) {
+        const ssize_t count =
+            retry([&] { return ::read(file.get(), memory_.get() + done, size - done); });
+        if (count < 0) fail_with_errno("read", path, errno);
+        if (count == 0) break;  // shorter than it was
+        done += static_cast<std::size_t>(count);
+    }
+    bytes_ = {memory_.get(), done};
+}
+
 std::string read_text_file(const fs::path& path, std::size_t limit) {
     const MappedFile file(path);
     if (file.size() > limit) {

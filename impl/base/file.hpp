@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -52,6 +54,19 @@ public:
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
 private:
+    std::span<const std::byte> bytes_;
+};
+
+// A regular file's bytes for the object's life. Up to `most` of them are read into memory, where no
+// page has to be mapped one by one and nobody can cut them short; a larger file is mapped.
+class FileBytes {
+public:
+    FileBytes(const std::filesystem::path& path, std::size_t most);
+    [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
+
+private:
+    std::unique_ptr<std::byte[]> memory_;
+    std::optional<MappedFile> mapped_;
     std::span<const std::byte> bytes_;
 };
 

@@ -29,6 +29,9 @@ namespace sipo {
 
 struct Demand;
 
+// Bytes: a snapshot's file up to this size is read into memory to be loaded, a larger one mapped.
+inline constexpr std::size_t snapshot_read_limit = std::size_t{1} << 28;
+
 struct SessionOptions {
     context::Options context;
     std::string profile = "default";

@@ -119,7 +119,7 @@ void bench_files(Session& session, const fs::path& directory, Encoding encoding,
             const fs::path path = directory / join("sipo_services_", getpid(), ".", number);
             saves.push_back(1e3 * seconds([&] { session.save(path, encoding, flush); }));
             loads.push_back(1e3 * seconds([&] {
-                                const MappedFile file(path);
+                                const FileBytes file(path, snapshot_read_limit);
                                 session.load(file.bytes(), path.string());
                             }));
             if (!replace) fs::remove(path);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <string>
@@ -69,11 +70,34 @@ TEST_F(Files, MapsAnEmptyFile) {
     EXPECT_EQ(get(directory_ / "empty"), "");
 }
 
+// Read while they are few, mapped when there are more: the same.
+TEST_F(Files, GivesTheBytesOfAFileReadOrMapped) {
+    const fs::path path = directory_ / "file";
+    for (const std::string& text : {std::string(), std::string("x"), std::string(300000, 'y')}) {
+        replace(path, text);
+        for (const std::size_t most : {std::size_t{0}, text.size(), text.size() + 1}) {
+            const FileBytes file(path, most);
+            EXPECT_TRUE(std::ranges::equal(file.bytes(), bytes_of(text)));
+        }
+    }
+}
+
+// What has been read stays as it was when the file is cut short in place.
+TEST_F(Files, KeepsTheBytesOfAFileThatIsCutShort) {
+    const fs::path path = directory_ / "file";
+    const std::string text(300000, 'z');
+    replace(path, text);
+    const FileBytes file(path, text.size());
+    fs::resize_file(path, 10);
+    EXPECT_TRUE(std::ranges::equal(file.bytes(), bytes_of(text)));
+}
+
 TEST_F(Files, RefusesWhatIsNoRegularFileWithoutBlocking) {
     expect_error(Code::io_error, "directory", [&] { MappedFile{directory_}; });
     const fs::path fifo = directory_ / "fifo";
     ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
     expect_error(Code::io_error, "FIFO", [&] { MappedFile{fifo}; });
+    expect_error(Code::io_error, "FIFO", [&] { FileBytes(fifo, 100); });
     expect_error(Code::io_error, "FIFO", [&] { AtomicFile{fifo}; });
     expect_error(Code::io_error, "device", [&] { AtomicFile{"/dev/null"}; });
     expect_error(Code::io_error, "directory", [&] { AtomicFile{directory_}; });
@@ -81,6 +105,8 @@ TEST_F(Files, RefusesWhatIsNoRegularFileWithoutBlocking) {
 
 TEST_F(Files, NamesAMissingFile) {
     expect_error(Code::not_found, "nothing-here", [&] { MappedFile{directory_ / "nothing-here"}; });
+    expect_error(Code::not_found, "nothing-here",
+                 [&] { FileBytes(directory_ / "nothing-here", 1); });
     expect_error(Code::not_found, "No such file", [&] { AtomicFile{directory_ / "no" / "file"}; });
 }
 

@@ -650,8 +650,8 @@ SIPO_API sipo_status sipo_snapshot_options_set_flush(sipo_snapshot_options* opti
  * replaced in one step. `options` may be NULL. Errors: SIPO_IO_ERROR. Since 0.1. */
 SIPO_API sipo_status sipo_session_save(const sipo_session* session, const char* path,
                                        const sipo_snapshot_options* options);
-/* Goes on where the session of the snapshot stood. Errors: SIPO_NOT_FOUND, SIPO_IO_ERROR, and those
- * above. Since 0.1. */
+/* Goes on where the session of the snapshot stood. Takes as much memory as the file while it lasts; files
+ * above 256 MiB are mapped instead. Errors: SIPO_NOT_FOUND, SIPO_IO_ERROR, and those above. Since 0.1. */
 SIPO_API sipo_status sipo_session_load(sipo_session* session, const char* path);
 
 /* The same to memory; `options` may be NULL. Since 0.1. */
