@@ -33,9 +33,9 @@ FrameEncoder::FrameEncoder() : context_(ZSTD_createCCtx()) {
     if (!context_) throw std::bad_alloc();
 }
 
-std::vector<std::byte> FrameEncoder::encode(std::span<const std::byte> raw, Encoding encoding,
-                                            std::size_t element_bytes) {
-    if (encoding == Encoding::raw) return {raw.begin(), raw.end()};
+std::span<const std::byte> FrameEncoder::encode(std::span<const std::byte> raw, Encoding encoding,
+                                                std::size_t element_bytes) {
+    if (encoding == Encoding::raw) return raw;
     ZSTD_CCtx_reset(context_.get(), ZSTD_reset_session_and_parameters);
     set(context_.get(), ZSTD_c_checksumFlag, 1);
     if (encoding == Encoding::zstd) {
@@ -43,18 +43,19 @@ std::vector<std::byte> FrameEncoder::encode(std::span<const std::byte> raw, Enco
         return compress(raw);
     }
     choose_entropy_coding(context_.get());
-    planes_.resize(raw.size());
-    split_planes(raw, element_bytes, planes_);
-    return compress(planes_);
+    if (planes_.size() < raw.size()) planes_.resize(raw.size());
+    const auto planes = std::span(planes_).first(raw.size());
+    split_planes(raw, element_bytes, planes);
+    return compress(planes);
 }
 
-std::vector<std::byte> FrameEncoder::compress(std::span<const std::byte> bytes) {
-    std::vector<std::byte> stored(ZSTD_compressBound(bytes.size()));
+std::span<const std::byte> FrameEncoder::compress(std::span<const std::byte> bytes) {
+    const std::size_t bound = ZSTD_compressBound(bytes.size());
+    if (stored_.size() < bound) stored_.resize(bound);
     const std::size_t size =
-        ZSTD_compress2(context_.get(), stored.data(), stored.size(), bytes.data(), bytes.size());
+        ZSTD_compress2(context_.get(), stored_.data(), bound, bytes.data(), bytes.size());
     if (ZSTD_isError(size)) fail(Code::internal, "zstd: ", ZSTD_getErrorName(size));
-    stored.resize(size);
-    return stored;
+    return std::span(stored_).first(size);
 }
 
 FrameDecoder::FrameDecoder() : context_(ZSTD_createDCtx()) {

@@ -16,18 +16,19 @@ namespace sipo {
 class FrameEncoder {
 public:
     FrameEncoder();
-    // `element_bytes` matters to zstd_planes only.
-    [[nodiscard]] std::vector<std::byte> encode(std::span<const std::byte> raw, Encoding encoding,
-                                                std::size_t element_bytes);
+    // Good until the next call, and as long as `raw`. `element_bytes` matters to zstd_planes only.
+    [[nodiscard]] std::span<const std::byte> encode(std::span<const std::byte> raw,
+                                                    Encoding encoding, std::size_t element_bytes);
 
 private:
     struct Free {
         void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
     };
-    [[nodiscard]] std::vector<std::byte> compress(std::span<const std::byte> bytes);
+    [[nodiscard]] std::span<const std::byte> compress(std::span<const std::byte> bytes);
 
     std::unique_ptr<ZSTD_CCtx, Free> context_;
     std::vector<std::byte> planes_;
+    std::vector<std::byte> stored_;
 };
 
 class FrameDecoder {

@@ -46,7 +46,9 @@ Payload PayloadWriter::write(std::span<const std::byte> bytes, Encoding encoding
     for (std::size_t first = 0; first < frames; first += batch) {
         const std::size_t count = std::min(batch, frames - first);
         pool_.run(count, [&](std::size_t i) {
-            encoded[i] = encoders_.borrow()->encode(raw_frame(first + i), encoding, element_bytes);
+            const auto encoder = encoders_.borrow();
+            const auto stored = encoder->encode(raw_frame(first + i), encoding, element_bytes);
+            encoded[i].assign(stored.begin(), stored.end());
         });
         for (std::size_t i = 0; i < count; ++i) {
             payload.frames.push_back(append(encoded[i], raw_frame(first + i).size()));

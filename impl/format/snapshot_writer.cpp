@@ -77,9 +77,7 @@ Payload SnapshotWriter::write(std::span<const std::byte> bytes) {
 
 Frame SnapshotWriter::append(std::span<const std::byte> raw) {
     pad();
-    std::vector<std::byte> packed;
-    if (encoding_ != Encoding::raw) packed = encoder_.encode(raw, encoding_, snapshot_plane_bytes);
-    const auto stored = encoding_ == Encoding::raw ? raw : std::span<const std::byte>(packed);
+    const auto stored = encoder_.encode(raw, encoding_, snapshot_plane_bytes);
     const Frame frame{.offset = sink_.position(),
                       .stored_bytes = stored.size(),
                       .raw_bytes = raw.size(),

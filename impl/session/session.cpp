@@ -310,8 +310,8 @@ const SessionState& Session::find_checkpoint(const std::string& name) const {
 std::vector<std::byte> Session::save(Encoding encoding) const {
     check_usable();
     const SnapshotLabel label{.method = description(), .plan_key = 0, .ids = {}};
-    const bool raw = encoding == Encoding::raw;
-    MemorySink sink(raw ? snapshot_bytes(*model_, now_, label) : 0);
+    // Compressed, too: what is not written is not touched, and growing would copy all of it again.
+    MemorySink sink(snapshot_bytes(*model_, now_, label));
     const Turn turn(machinery_->turns);
     write_snapshot(sink, encoding, *machinery_->stream, *model_, now_, label);
     return sink.take();
