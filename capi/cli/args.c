@@ -74,9 +74,17 @@ int parse_real(const char* text, double least, double most, double* value) {
     return 1;
 }
 
+/* Whether a text is a number that only an integer of more bits could hold. */
+static int is_too_large(const char* text) {
+    char* end = NULL;
+    errno = 0;
+    const intmax_t number = strtoimax(text, &end, 10);
+    return errno == ERANGE && number == INTMAX_MAX && *end == '\0';
+}
+
 int report_integer(const char* command, const char* option, int64_t least, int64_t most,
                    const char* text) {
-    if (most == INT64_MAX) {
+    if (most == INT64_MAX && !is_too_large(text)) {
         return report_usage(command, "--%s takes whole numbers of at least %" PRId64 ", not '%s'",
                             option, least, text);
     }

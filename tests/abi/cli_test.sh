@@ -140,6 +140,10 @@ complains "the likely option is named" "did you mean --weights?"
 run 2 "an unknown word is wrong usage" import a b --weights f8
 run 2 "a number out of range is wrong usage" import a b --threads 257
 run 2 "a number with a tail is wrong usage" import a b --threads 2x
+run 2 "a number of more than 63 bits is wrong usage" eval passkey "$model" --noise a --seed 9223372036854775808
+complains "the error says what is the largest" "from 0 to 9223372036854775807"
+run 2 "a negative one is wrong usage" eval passkey "$model" --noise a --seed -1
+complains "the error says what is the least" "at least 0"
 run 2 "a missing argument is wrong usage" import a
 run 2 "a missing value is wrong usage" import a b --threads
 
