@@ -2,10 +2,10 @@
 //
 // `convolve_rows` is the convolution alone: the reference, and the version for other cards than
 // Hopper, odd widths and quantised weights. `convolve_project` takes x_proj with it, whose work is so
-// small that a launch costs more (64 sequences of 2.8B: 7.9 us where the two launches took 10.2). A
-// block convolves a slice of the channels of sixteen rows and multiplies what it has made; the sums
-// of the eight blocks of a cluster meet in shared memory, those of two clusters in the reader. With
-// eight rows a cluster, sixteen clusters would be wanted; the card has room for fifteen at once.
+// small that a launch of its own costs more. A block convolves a slice of the channels of sixteen rows
+// and multiplies what it has made; the sums of the eight blocks of a cluster meet in shared memory,
+// those of two clusters in the reader. With eight rows a cluster, sixteen clusters would be wanted;
+// the card has room for fifteen at once.
 //
 // Histories and weights are asked for before the predecessor has ended. That is safe: a kernel
 // starts when its predecessor has stopped waiting, so the step before this one, which wrote the

@@ -198,7 +198,7 @@ namespace Sipo
             return handle.Use(model => options.Use(model, null, use));
         }
 
-        /// <summary>Bytes that the weights of a .sipo file will take, from its header.</summary>
+        /// <summary>The most bytes that the weights of a .sipo file take on the CPU, from its header.</summary>
         public static long Memory(string path)
         {
             Upcalls.EnsureRegistered();

@@ -119,7 +119,7 @@ func (m *Model) SessionMemory(options *SessionOptions, promptTokens int64) (int6
 	return bytes, err
 }
 
-// ModelMemory is how many bytes the weights of the .sipo file at path will take, from its header.
+// ModelMemory is the most bytes that the weights of the .sipo file at path take on the CPU, from its header.
 func ModelMemory(path string) (int64, error) {
 	var bytes int64
 	err := try(func() { bytes = native.Model_memory(path) })

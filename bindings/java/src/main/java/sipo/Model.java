@@ -229,7 +229,7 @@ public final class Model implements AutoCloseable {
         return handle.use((long model) -> options.use(model, null, call));
     }
 
-    /** Bytes that the weights of a .sipo file will take, from its header. */
+    /** The most bytes that the weights of a .sipo file take on the CPU, from its header. */
     public static long memory(Path path) {
         byte[] file = Library.utf8(path.toString());
         Library.ensureLoaded();
