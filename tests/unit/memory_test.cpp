@@ -4,10 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <latch>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <tuple>
@@ -314,6 +315,44 @@ TEST_P(Memory, OfABatchIsToldAndWithinTheLimit) {
     expect_no_memory([&] { decode(limited, unlimited); });
 }
 
+// Generations that are all worked on at once, however slow the machine: nothing is read before all are
+// submitted, and all end when each has got its second token, so that their first ones were decoded together.
+class Together {
+public:
+    Together(Scheduler& scheduler, const Ids& ids, std::size_t count) : tokens_(count) {
+        SessionOptions options;
+        options.progress = [this](std::uint64_t, std::uint64_t) {
+            all_submitted_.wait();
+            return 0;
+        };
+        for (std::size_t i = 0; i < count; ++i) {
+            SamplingOptions sampling = lively();
+            sampling.on_log_probabilities = [this, i](const auto&, const auto&) {
+                note_token(i);
+                return 0;
+            };
+            requests_.push_back(scheduler.submit(options, sampling, ids, SIZE_MAX));
+        }
+        all_submitted_.count_down();
+    }
+
+    void wait() {
+        for (const auto& request : requests_) request->wait_for_callbacks();
+    }
+
+private:
+    // By the scheduler's thread.
+    void note_token(std::size_t of) {
+        ++tokens_[of];
+        if (*std::min_element(tokens_.begin(), tokens_.end()) < 2) return;
+        for (const auto& request : requests_) request->cancel();
+    }
+
+    std::latch all_submitted_{1};
+    std::vector<int> tokens_;
+    std::vector<std::shared_ptr<Request>> requests_;
+};
+
 TEST_P(Memory, OfASchedulerIsTold) {
     SchedulerOptions chosen;
     chosen.threads = 2;
@@ -326,17 +365,10 @@ TEST_P(Memory, OfASchedulerIsTold) {
     });
     chosen.memory_limit = told;
     const Ids ids = random_ids(200, 1);
-    const SamplingOptions sampling = lively();
     expect_told(told, taken_by([&] {
                     Scheduler scheduler(model_, chosen);
-                    std::vector<std::shared_ptr<Request>> requests;
-                    for (int i = 0; i < 12; ++i) {
-                        requests.push_back(scheduler.submit({}, sampling, ids, 5));
-                    }
-                    for (const auto& request : requests) {
-                        while (request->take(std::chrono::minutes(1), 1000).token >= 0) {
-                        }
-                    }
+                    Together together(scheduler, ids, 12);
+                    together.wait();
                 }),
                 "a scheduler");
 }
