@@ -64,11 +64,15 @@ Machinery& Machinery::twin(std::int64_t tokens) {
 }
 
 View Machinery::head(View hidden) {
-    const View normed = work->normed(hidden.rows);
     const View out = View(*logits).row_range(0, hidden.rows);
+    head(hidden, out);
+    return out;
+}
+
+void Machinery::head(View hidden, View out) {
+    const View normed = work->normed(hidden.rows);
     stream->rms_norm(hidden, model.final_norm(), model.architecture().norm_eps, normed);
     stream->multiply(normed, model.head(), out);
-    return out;
 }
 
 }  // namespace sipo

@@ -44,6 +44,8 @@ struct Machinery {
     // Final norm and head: the logits [rows, vocab_size] of at most head_rows rows of the residual
     // stream.
     [[nodiscard]] backend::View head(backend::View hidden);
+    // The same, to `out`.
+    void head(backend::View hidden, backend::View out);
 
     const Model& model;
     TurnLock turns;

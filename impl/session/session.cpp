@@ -524,7 +524,8 @@ void Session::run_step(std::span<Session* const> sessions, std::span<const std::
     machinery.reserve(rows, rows);
     machinery.reserve_logits(rows);
     const View residual = View(*machinery.residual).row_range(0, rows);
-    const View logits = View(*machinery.logits).row_range(0, rows);
+    const View logits = count == 1 ? sessions.front()->now_.logits.row()
+                                   : View(*machinery.logits).row_range(0, rows);
     for (const Session* session : sessions) {
         if (session->machinery_.get() != &machinery) stream.wait_for(*session->machinery_->stream);
     }
@@ -542,7 +543,8 @@ void Session::run_step(std::span<Session* const> sessions, std::span<const std::
             const backend::States ssm = next();
             model.block(layer).step(stream, residual, conv, ssm, *machinery.work);
         }
-        stream.scatter_rows(machinery.head(residual), next());
+        machinery.head(residual, logits);
+        if (count > 1) stream.scatter_rows(logits, next());
     });
     std::vector<std::int32_t> likeliest(count);
     stream.likeliest(logits, likeliest);
