@@ -121,6 +121,11 @@ SnapshotHeader parse_header(std::span<const std::byte> bytes, const std::string&
     if (prelude.header_bytes > max_snapshot_header_bytes) {
         fail(Code::corrupt_file, source, " has a header of ", prelude.header_bytes, " bytes");
     }
+    const std::uint64_t end = prelude.header_offset + prelude.header_bytes;
+    if (end != bytes.size()) {
+        fail(Code::corrupt_file, source, " is ", bytes.size(), " bytes, of which a snapshot is ",
+             end);
+    }
     const auto stored = bytes.subspan(prelude.header_offset, prelude.header_bytes);
     if (checksum_of(stored) != prelude.header_checksum) {
         fail(Code::corrupt_file, source, ": the checksum of the header is wrong");

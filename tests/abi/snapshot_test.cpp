@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <string>
 #include <tuple>
 
 #include "services.hpp"
@@ -225,6 +227,15 @@ TEST_F(SnapshotRefusals, SayWhatDoesNotFit) {
     REFUSED(sipo_session_load(session.get(), mamba1_path().c_str()), SIPO_CORRUPT_FILE);
     REFUSED(sipo_session_load_memory(session.get(), "x", 1), SIPO_CORRUPT_FILE);
     REFUSED(sipo_session_load_memory(session.get(), nullptr, 0), SIPO_CORRUPT_FILE);
+}
+
+TEST_F(SnapshotRefusals, OfBytesThatBelongToNoSnapshot) {
+    OK(sipo_session_save(session.get(), path.c_str(), nullptr));
+    std::ofstream(path, std::ios::app | std::ios::binary) << "tail";
+    const auto size = std::to_string(std::filesystem::file_size(path));
+    REFUSED_SAYING(sipo_session_load(session.get(), path.c_str()), SIPO_CORRUPT_FILE, size);
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) - 4);
+    OK(sipo_session_load(session.get(), path.c_str()));
 }
 
 TEST_F(SnapshotRefusals, OfANewSessionAreNone) {
