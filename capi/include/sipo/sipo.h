@@ -631,8 +631,9 @@ SIPO_API sipo_status sipo_session_drop_checkpoint(sipo_session* session, const c
  * made with, such as threads, chunks or the backend, does not matter), in this process or another;
  * that session then goes on with the same bits on the same backend. A load that is refused leaves the
  * session as it was: SIPO_INVALID_ARGUMENT for another model or other options, SIPO_UNSUPPORTED for
- * a newer format, SIPO_CORRUPT_FILE for anything damaged; each part has a checksum. The same
- * weights stored otherwise (raw or zstd) count as another model. Checkpoints are not saved. */
+ * a newer format, SIPO_CORRUPT_FILE for anything damaged, cut short or followed by bytes that are not the
+ * snapshot's; each part has a checksum. The same weights stored otherwise (raw or zstd) count as another
+ * model. Checkpoints are not saved. */
 
 /* Options of snapshots; defaults: raw, flushed. Since 0.1. */
 SIPO_API sipo_status sipo_snapshot_options_create(sipo_snapshot_options** options);
