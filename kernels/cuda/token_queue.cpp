@@ -20,7 +20,7 @@ bool TokenQueue::open(const TokenShape& shape) {
     args_->shape = shape;
     blocks_ = token_blocks(shape);
     if (blocks_ == 0) return false;
-    const std::int64_t bytes = exchange_bytes(shape);
+    const std::int64_t bytes = exchange_bytes(shape, blocks_);
     exchange_ = DeviceMemory(queue_, bytes);
     check(cudaMemsetAsync(exchange_.data(), 0, static_cast<std::size_t>(bytes),
                           queue_->memory_stream()),
