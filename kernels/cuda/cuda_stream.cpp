@@ -181,13 +181,10 @@ public:
         check(cudaStreamWaitEvent(s(), reached.get()), "waiting for another stream");
     }
 
-    void repeat(States states, View rows, const std::function<void()>& operations) override {
+    void repeat(std::span<const backend::Identity> sequences, View rows,
+                const std::function<void()>& operations) override {
         const DeviceGuard guard = current();
-        std::vector<const void*> key;
-        key.reserve(states.size() + 1);
-        for (const View& state : states) key.push_back(resolve(state).data);
-        key.push_back(resolve(rows).data);
-        graphs_.run(std::move(key), [&] {
+        graphs_.run({{sequences.begin(), sequences.end()}, resolve(rows).data}, [&] {
             try {
                 operations();
                 tokens_.flush();

@@ -349,16 +349,18 @@ TEST_P(DeviceOperations, RepeatedOperationsReadTheirInputsAnew) {
         const View product = machine.tokens(5, weights.rows);
         const View states[] = {machine.whole(Values(3, channels)),
                                machine.whole(Values(3, channels))};
+        const backend::Identity names[] = {std::make_shared<char>(), std::make_shared<char>()};
         const Matrix& matrix = machine.weights(weights, DType::f32);
         const Buffer& kernel = machine.table(taps);
         std::vector<Values> results;
         for (std::size_t i = 0; i < inputs.size(); ++i) {
+            const std::span name(&names[i % 3 == 2 ? 1 : 0], 1);
             const backend::States state(&states[i % 3 == 2 ? 1 : 0], 1);
             const std::int64_t rows = i % 4 == 3 ? 5 : 2;
             Values in = inputs[i];
             for (float& value : in.data) value = stored_as(subject_.activations, value);
             machine->upload(in.data, x);
-            machine->repeat(state, convolved.row_range(5 - rows, rows), [&] {
+            machine->repeat(name, convolved.row_range(5 - rows, rows), [&] {
                 const View out = convolved.row_range(5 - rows, rows);
                 machine->causal_conv_silu(x.row_range(0, rows), kernel, nullptr, state, out);
                 machine->multiply(out, matrix, product.row_range(0, rows));
@@ -433,12 +435,18 @@ TEST_P(DeviceOperations, RepeatedScattersWriteWhatIsThereNow) {
     const auto operation = [&](Machine& machine) {
         const View from = machine.tokens(rows, vocab, DType::f32);
         std::vector<View> to;
-        for (std::int64_t i = 0; i < 2 * rows; ++i) to.push_back(machine.whole(Values(1, vocab)));
+        std::vector<backend::Identity> names;
+        for (std::int64_t i = 0; i < 2 * rows; ++i) {
+            to.push_back(machine.whole(Values(1, vocab)));
+            names.push_back(std::make_shared<char>());
+        }
         std::vector<Values> results;
         for (std::size_t i = 0; i < logits.size(); ++i) {
-            const backend::States group = std::span(to).subspan(i % 3 == 2 ? rows : 0, rows);
+            const std::size_t first = i % 3 == 2 ? rows : 0;
+            const backend::States group = std::span(to).subspan(first, rows);
+            const auto sequences = std::span(names).subspan(first, rows);
             machine->upload(logits[i].data, from);
-            machine->repeat(group, from, [&] { machine->scatter_rows(from, group); });
+            machine->repeat(sequences, from, [&] { machine->scatter_rows(from, group); });
             std::vector<std::int32_t> tokens(rows, -7);
             machine->likeliest(from, tokens);
             Values found(1, rows);
