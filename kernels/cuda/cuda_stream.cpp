@@ -99,6 +99,7 @@ public:
 
     void multiply(View in, const Matrix& matrix, View out) override {
         const DeviceGuard guard = current();
+        tokens_.note_product(weights_of(matrix));
         product(resolve(in), matrix, resolve(out), {});
     }
 

@@ -59,7 +59,9 @@ public:
         begin(args);
         if (threadIdx.x < threads) return multiply_all();
         if (threadIdx.x >= threads + warp_size) return add_up_all();
-        if (threadIdx.x == threads) ask_for_units(units_, layout_, memory_, layers_);
+        if (threadIdx.x != threads) return;
+        ask_for_units(units_, layout_, memory_, layers_);
+        prefetch_next(args.next, args.next_bytes);
     }
 
 private:

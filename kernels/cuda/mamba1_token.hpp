@@ -57,6 +57,9 @@ struct TokenExchange {
 struct TokenArgs {
     TokenShape shape;
     TokenExchange exchange;
+    // Weights that are read after the last layer: they begin to come while its blocks wait.
+    const void* next = nullptr;
+    std::int64_t next_bytes = 0;
     int layers = 0;
     TokenLayer layer[max_token_layers];
 };

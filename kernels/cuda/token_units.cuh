@@ -75,6 +75,16 @@ __device__ inline void ask_for_units(const Units& units, const Layout& layout,
     }
 }
 
+// A block's part of `bytes` that are read next, of which a cache keeps some. One thread.
+__device__ inline void prefetch_next(const void* from, std::int64_t bytes) {
+    constexpr std::int64_t most = 24 << 20;
+    constexpr std::int64_t piece = 16 << 10;
+    const auto pieces = static_cast<int>((bytes < most ? bytes : most) / piece);
+    const Part own(pieces);
+    const auto* begin = static_cast<const unsigned char*>(from) + own.first * piece;
+    for (int i = 0; i < own.count; ++i) prefetch_bulk(begin + i * piece, piece);
+}
+
 // The units of one of `Pairs` pairs of warps: every so many of the ring's.
 template <int Pairs>
 class Ring {
