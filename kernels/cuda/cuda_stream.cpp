@@ -661,7 +661,7 @@ bool CudaStream::step_rows(const backend::Mamba1Layer& layer, const View& residu
         const std::int64_t sums = conv_project_parts * rows;
         const ConvProjectRowsArgs args =
             conv_project_args(layer, product_.get(sums * layer.dt_b_c.cols));
-        conv_project_rows(args, table_of(conv_states), rows, s());
+        conv_project_rows(args, table_of(conv_states), table_of(ssm_states), rows, s());
         scan.dt_b_c = {
             .sums = {args.sums.data, args.sums.stride}, .parts = conv_project_parts, .rows = rows};
     } else {
