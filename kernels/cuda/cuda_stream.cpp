@@ -87,7 +87,13 @@ public:
     void embed(const Matrix& table, std::span<const std::int32_t> ids, View out) override {
         const DeviceGuard guard = current();
         const auto count = static_cast<std::int64_t>(ids.size());
-        cuda::embed(weights_of(table), ids_.upload(ids.data(), count), f32(out), count, s());
+        if (count > FewIds::most) {
+            cuda::embed(weights_of(table), ids_.upload(ids.data(), count), f32(out), count, s());
+            return;
+        }
+        FewIds few{};
+        std::copy(ids.begin(), ids.end(), few.id);
+        cuda::embed(weights_of(table), few, f32(out), count, s());
     }
 
     void rms_norm(View in, const Buffer& weight, float eps, View out) override {
