@@ -187,7 +187,7 @@ public:
     virtual void rms_norm(View in, const Buffer& weight, float eps, View out) = 0;
     // out = in · matrixᵀ. [tokens, inputs] → [tokens, outputs]
     virtual void multiply(View in, const Matrix& matrix, View out) = 0;
-    // rms_norm and the product of its result, in one. normed [tokens, d_model]
+    // rms_norm and the product of its result, in one. normed [tokens, d_model] is room for it.
     virtual void norm_multiply(View in, const Buffer& weight, float eps, View normed,
                                const Matrix& matrix, View out) {
         rms_norm(in, weight, eps, normed);

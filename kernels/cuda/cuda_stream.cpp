@@ -110,6 +110,18 @@ public:
         product(resolve(in), matrix, resolve(out), {});
     }
 
+    void norm_multiply(View in, const Buffer& weight, float eps, View normed, const Matrix& matrix,
+                       View out) override {
+        const Plane from = resolve(in);
+        const Plane to = resolve(out);
+        const bool alone = from.rows == 1 && to.type == DType::f32 && is_half(matrix);
+        if (!alone) return Stream::norm_multiply(in, weight, eps, normed, matrix, out);
+        const DeviceGuard guard = current();
+        tokens_.note_product(weights_of(matrix));
+        norm_gemv(from.as<float>().data, values_of(weight), eps, weights_of(matrix),
+                  to.as<float>().data, s());
+    }
+
     void multiply_add(View in, const Matrix& matrix, View residual) override {
         const DeviceGuard guard = current();
         product(resolve(in), matrix, resolve(residual), {.kind = Finish::add});
