@@ -114,7 +114,8 @@ public:
                        View out) override {
         const Plane from = resolve(in);
         const Plane to = resolve(out);
-        const bool alone = from.rows == 1 && to.type == DType::f32 && is_half(matrix);
+        const bool alone = from.rows == 1 && to.type == DType::f32 && is_half(matrix) &&
+                           resolve(normed).type == DType::bf16;
         if (!alone) return Stream::norm_multiply(in, weight, eps, normed, matrix, out);
         const DeviceGuard guard = current();
         tokens_.note_product(weights_of(matrix));

@@ -91,6 +91,42 @@ TEST_P(DeviceOperations, LogitsAreF32HoweverTheActivationsAreKept) {
     }
 }
 
+TEST_P(DeviceOperations, TheLastNormIsThatOfTheHeadsInputs) {
+    for (const std::int64_t width : {100, 768, 2560}) {
+        for (const std::int64_t tokens : {1, 3}) {
+            SCOPED_TRACE(join(tokens, " tokens of ", width));
+            const Values residual = random_(tokens, width, -3.0, 3.0);
+            const Values norm = random_(1, width, 0.5, 1.5);
+            const Values head = random_(1003, width);
+            const auto operation = [&](Machine& machine) {
+                const View normed = machine.tokens(tokens, width);
+                const View out = machine.tokens(tokens, head.rows, DType::f32);
+                machine->norm_multiply(machine.tokens(residual, DType::f32), machine.table(norm),
+                                       1e-5F, normed, machine.weights(head, DType::bf16), out);
+                return std::vector{machine.values(out)};
+            };
+            expect_parity(operation, product_tolerance(subject_, DType::bf16, width));
+            if (HasFatalFailure()) return;
+        }
+    }
+}
+
+// Those of a step go with the launch, more of them through memory.
+TEST_P(DeviceOperations, FewAndManyIdsTakeTheSameRows) {
+    const Values table = random_(300, 96);
+    for (const std::int64_t tokens : {1, 64, 65}) {
+        SCOPED_TRACE(join(tokens, " tokens"));
+        const std::vector<std::int32_t> ids = random_.ids(tokens, 300);
+        const auto operation = [&](Machine& machine) {
+            const View out = machine.tokens(tokens, 96, DType::f32);
+            machine->embed(machine.weights(table, DType::bf16), ids, out);
+            return std::vector{machine.values(out)};
+        };
+        expect_parity(operation, 0.0);
+        if (HasFatalFailure()) return;
+    }
+}
+
 TEST_P(DeviceOperations, ConvolutionOfManySequencesMovesTheStateOfEach) {
     for (const std::int64_t sequences : {2, 7, 64, 300}) {
         for (const std::int64_t channels : {37, 5376}) {
