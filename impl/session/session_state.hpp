@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -32,7 +31,6 @@ struct SessionState {
     [[nodiscard]] std::int64_t host_bytes() const;
     [[nodiscard]] bool has_logits() const { return position > 0; }
 
-    backend::Identity identity = std::make_shared<char>();  // of the two that follow
     RecurrentState recurrent;
     DeviceLogits logits;                            // after the last token, when there is one
     std::int64_t position = 0;                      // tokens read

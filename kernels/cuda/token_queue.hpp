@@ -17,9 +17,7 @@ public:
     [[nodiscard]] bool add(const TokenShape& shape, const TokenLayer& layer);
     // Launches what was added.
     void flush();
-    // A product was asked for: the first one after the layers will be it after the next token, too.
-    void note_product(const Weights& weights);
-    // Forgets what was added.
+    // Forgets it.
     void drop();
 
 private:
@@ -29,7 +27,6 @@ private:
     DeviceMemory exchange_;
     std::unique_ptr<TokenArgs> args_;
     int blocks_ = 0;
-    bool launched_ = false;  // since the last product
 };
 
 }  // namespace sipo::cuda
