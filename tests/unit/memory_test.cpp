@@ -338,13 +338,17 @@ public:
 
     void wait() {
         for (const auto& request : requests_) request->wait_for_callbacks();
+        EXPECT_TRUE(all_decoded()) << "a request failed before its second token";
     }
 
 private:
+    [[nodiscard]] bool all_decoded() const {
+        return *std::min_element(tokens_.begin(), tokens_.end()) >= 2;
+    }
     // By the scheduler's thread.
     void note_token(std::size_t of) {
         ++tokens_[of];
-        if (*std::min_element(tokens_.begin(), tokens_.end()) < 2) return;
+        if (!all_decoded()) return;
         for (const auto& request : requests_) request->cancel();
     }
 
