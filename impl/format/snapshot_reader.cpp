@@ -123,8 +123,8 @@ SnapshotHeader parse_header(std::span<const std::byte> bytes, const std::string&
     }
     const std::uint64_t end = prelude.header_offset + prelude.header_bytes;
     if (end != bytes.size()) {
-        fail(Code::corrupt_file, source, " is ", bytes.size(), " bytes, of which a snapshot is ",
-             end);
+        fail(Code::corrupt_file, source, " is ", bytes.size(),
+             " bytes long, and its contents end at ", end);
     }
     const auto stored = bytes.subspan(prelude.header_offset, prelude.header_bytes);
     if (checksum_of(stored) != prelude.header_checksum) {
