@@ -158,6 +158,9 @@ struct Mamba1Layer {
 // Each state is a whole buffer.
 using States = std::span<const View>;
 
+// Stands for all buffers of one sequence. Who keeps it, keeps its address from standing for another's.
+using Identity = std::shared_ptr<const void>;
+
 // A queue of operations with the threads or the device queue that runs them. One thread at a time.
 class Stream {
 public:
@@ -184,7 +187,7 @@ public:
     virtual void rms_norm(View in, const Buffer& weight, float eps, View out) = 0;
     // out = in · matrixᵀ. [tokens, inputs] → [tokens, outputs]
     virtual void multiply(View in, const Matrix& matrix, View out) = 0;
-    // rms_norm and the product of its result, in one. normed [tokens, d_model]
+    // rms_norm and the product of its result, in one. normed [tokens, d_model] is room for it.
     virtual void norm_multiply(View in, const Buffer& weight, float eps, View normed,
                                const Matrix& matrix, View out) {
         rms_norm(in, weight, eps, normed);
@@ -246,11 +249,12 @@ public:
 
     // What is called after this sees what `other`, a stream of the same backend, was called before.
     virtual void wait_for(Stream& other) { (void)other; }
-    // Runs `operations`. With the same states, rows and buffers as an earlier call they are the
+    // Runs `operations`. With the same sequences, rows and buffers as an earlier call they are the
     // same operations, which a device may then repeat without asking again: nothing in them may
     // depend on the host (no upload, download, embed, select_top, likeliest or rank).
-    virtual void repeat(States states, View rows, const std::function<void()>& operations) {
-        (void)states, (void)rows;
+    virtual void repeat(std::span<const Identity> sequences, View rows,
+                        const std::function<void()>& operations) {
+        (void)sequences, (void)rows;
         operations();
     }
 

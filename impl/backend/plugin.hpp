@@ -15,7 +15,7 @@
 namespace sipo::backend {
 
 // Counted up with every change of backend.hpp or of this file.
-inline constexpr std::uint32_t plugin_api_version = 3;
+inline constexpr std::uint32_t plugin_api_version = 4;
 
 struct PluginTable {
     std::uint32_t api_version;

@@ -70,9 +70,8 @@ View Machinery::head(View hidden) {
 }
 
 void Machinery::head(View hidden, View out) {
-    const View normed = work->normed(hidden.rows);
-    stream->rms_norm(hidden, model.final_norm(), model.architecture().norm_eps, normed);
-    stream->multiply(normed, model.head(), out);
+    stream->norm_multiply(hidden, model.final_norm(), model.architecture().norm_eps,
+                          work->normed(hidden.rows), model.head(), out);
 }
 
 }  // namespace sipo

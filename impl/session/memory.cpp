@@ -117,8 +117,8 @@ std::int64_t working_bytes(const OpenModel& model, const SessionOptions& options
 }
 
 // What a step of several sessions is told of their states.
-std::int64_t step_bytes(const Architecture& arch, std::int64_t sessions) {
-    return sessions * (2 * arch.n_layers + 1) * std::int64_t{sizeof(backend::View)};
+std::int64_t step_bytes(std::int64_t sessions) {
+    return sessions * std::int64_t{sizeof(backend::Identity) + 3 * sizeof(backend::View)};
 }
 
 }  // namespace
@@ -166,7 +166,7 @@ std::int64_t session_memory(const OpenModel& model, const SessionOptions& option
                                         prompt_bytes(model, plan, demand.tokens, false),
                                         checked_mul(demand.results, float_bytes));
     const std::int64_t generating = sum_of(sampler_bytes(arch), ranking_bytes(arch),
-                                           step_bytes(arch, std::min(demand.sessions, head_rows)));
+                                           step_bytes(std::min(demand.sessions, head_rows)));
     return sum_of(resting_memory(model), std::max(reading, generating),
                   working_bytes(model, options, room, drops ? demand.tokens : 0));
 }

@@ -496,21 +496,34 @@ void Session::step(std::span<Session* const> sessions, std::span<const std::int3
     }
 }
 
-// What a step reads and writes of the sessions, [layers][conv states of the sessions, then their
-// ssm states], and then where their logits go.
-std::vector<View> Session::step_views(std::span<Session* const> sessions, std::int64_t layers) {
-    std::vector<View> views;
-    views.reserve((2 * static_cast<std::size_t>(layers) + 1) * sessions.size());
-    for (std::int64_t layer = 0; layer < layers; ++layer) {
-        for (const Session* session : sessions) {
-            views.push_back(session->now_.recurrent.layer(layer).conv_state);
+std::vector<backend::Identity> Session::identities(std::span<Session* const> sessions) {
+    std::vector<backend::Identity> all;
+    all.reserve(sessions.size());
+    for (const Session* session : sessions) all.push_back(session->now_.identity);
+    return all;
+}
+
+// The layers of a step. Where a device repeats them, nobody asks for all the sessions' states again.
+void Session::run_layers(std::span<Session* const> sessions, View residual) {
+    Machinery& machinery = *sessions.front()->machinery_;
+    std::vector<View> conv(sessions.size());
+    std::vector<View> ssm(sessions.size());
+    for (std::int64_t layer = 0; layer < machinery.model.architecture().n_layers; ++layer) {
+        for (std::size_t i = 0; i < sessions.size(); ++i) {
+            const LayerState state = sessions[i]->now_.recurrent.layer(layer);
+            conv[i] = state.conv_state;
+            ssm[i] = state.ssm_state;
         }
-        for (const Session* session : sessions) {
-            views.push_back(session->now_.recurrent.layer(layer).ssm_state);
-        }
+        machinery.model.block(layer).step(*machinery.stream, residual, conv, ssm, *machinery.work);
     }
-    for (const Session* session : sessions) views.push_back(session->now_.logits.row());
-    return views;
+}
+
+// Where the sessions' logits go.
+std::vector<View> Session::logits_rows(std::span<Session* const> sessions) {
+    std::vector<View> all;
+    all.reserve(sessions.size());
+    for (const Session* session : sessions) all.push_back(session->now_.logits.row());
+    return all;
 }
 
 void Session::run_step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens) {
@@ -520,7 +533,6 @@ void Session::run_step(std::span<Session* const> sessions, std::span<const std::
     backend::Stream& stream = *machinery.stream;
     const std::size_t count = sessions.size();
     const auto rows = static_cast<std::int64_t>(count);
-    const std::int64_t layers = model.architecture().n_layers;
     machinery.reserve(rows, rows);
     machinery.reserve_logits(rows);
     const View residual = View(*machinery.residual).row_range(0, rows);
@@ -529,22 +541,11 @@ void Session::run_step(std::span<Session* const> sessions, std::span<const std::
     for (const Session* session : sessions) {
         if (session->machinery_.get() != &machinery) stream.wait_for(*session->machinery_->stream);
     }
-    const std::vector<View> views = step_views(sessions, layers);
     stream.embed(model.embedding(), tokens, residual);
-    stream.repeat(views, logits, [&] {
-        backend::States left = views;
-        const auto next = [&] {
-            const backend::States states = left.first(count);
-            left = left.subspan(count);
-            return states;
-        };
-        for (std::int64_t layer = 0; layer < layers; ++layer) {
-            const backend::States conv = next();
-            const backend::States ssm = next();
-            model.block(layer).step(stream, residual, conv, ssm, *machinery.work);
-        }
+    stream.repeat(identities(sessions), logits, [&] {
+        run_layers(sessions, residual);
         machinery.head(residual, logits);
-        if (count > 1) stream.scatter_rows(logits, next());
+        if (count > 1) stream.scatter_rows(logits, logits_rows(sessions));
     });
     std::vector<std::int32_t> likeliest(count);
     stream.likeliest(logits, likeliest);

@@ -153,8 +153,10 @@ private:
                                                        std::optional<PrefixCache::Ahead> ahead);
     [[nodiscard]] const SessionState& find_checkpoint(const std::string& name) const;
     static void step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens);
-    [[nodiscard]] static std::vector<backend::View> step_views(std::span<Session* const> sessions,
-                                                               std::int64_t layers);
+    [[nodiscard]] static std::vector<backend::Identity> identities(
+        std::span<Session* const> sessions);
+    [[nodiscard]] static std::vector<backend::View> logits_rows(std::span<Session* const> sessions);
+    static void run_layers(std::span<Session* const> sessions, backend::View residual);
     static void run_step(std::span<Session* const> sessions, std::span<const std::int32_t> tokens);
 
     std::shared_ptr<const OpenModel> model_;

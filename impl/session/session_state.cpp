@@ -39,8 +39,9 @@ void SessionState::clear(backend::Stream& stream) {
 }
 
 std::int64_t SessionState::bytes(const backend::Backend& backend, const Architecture& arch) {
+    constexpr std::int64_t identity_bytes = 32;
     return checked_add(RecurrentState::bytes(backend, arch),
-                       backend.buffer_bytes(1, arch.vocab_size));
+                       backend.buffer_bytes(1, arch.vocab_size) + identity_bytes);
 }
 
 std::int64_t SessionState::host_bytes() const {

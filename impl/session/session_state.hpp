@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -31,6 +32,7 @@ struct SessionState {
     [[nodiscard]] std::int64_t host_bytes() const;
     [[nodiscard]] bool has_logits() const { return position > 0; }
 
+    backend::Identity identity = std::make_shared<char>();  // of the two that follow
     RecurrentState recurrent;
     DeviceLogits logits;                            // after the last token, when there is one
     std::int64_t position = 0;                      // tokens read

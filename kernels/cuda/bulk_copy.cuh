@@ -1,15 +1,11 @@
 // Hopper's bulk copies into shared memory, and the barriers of shared memory that count their bytes.
 #pragma once
 
-#include <cstdint>
+#include "async_copy.cuh"
 
 namespace sipo::cuda {
 
 using ByteBarrier = std::uint64_t;  // in shared memory
-
-__device__ inline std::uint32_t shared_address(const void* pointer) {
-    return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
-}
 
 #if __CUDA_ARCH__ >= 900
 
@@ -22,23 +18,37 @@ __device__ inline void init_barrier(ByteBarrier* barrier, unsigned arrivals) {
 __device__ inline void publish_barriers() {
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
-// Copies `bytes` (a multiple of 16, both addresses on 16-byte borders); the barrier's phase ends when they
-// have come. By one thread.
-__device__ inline void copy_bulk(void* to, const void* from, std::uint32_t bytes,
-                                 ByteBarrier* barrier) {
+// The barrier's phase ends when so many bytes have come, too.
+__device__ inline void expect_bytes(ByteBarrier* barrier, std::uint32_t bytes) {
     asm volatile(
         "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)),
         "r"(bytes)
         : "memory");
+}
+// Copies `bytes` (a multiple of 16, both addresses on 16-byte borders); the barrier's phase ends when they
+// have come. By one thread.
+__device__ inline void copy_bulk(void* to, const void* from, std::uint32_t bytes,
+                                 ByteBarrier* barrier) {
+    expect_bytes(barrier, bytes);
     asm volatile(
         "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
             "r"(shared_address(to)),
         "l"(from), "r"(bytes), "r"(shared_address(barrier))
         : "memory");
 }
+// Into the second-level cache; a multiple of 16 bytes.
+__device__ inline void prefetch_bulk(const void* from, std::uint32_t bytes) {
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes));
+}
 __device__ inline void arrive_at(ByteBarrier* barrier) {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier))
                  : "memory");
+}
+// One arrival of this thread, when its copies of async_copy.cuh have come.
+__device__ inline void arrive_when_copied(ByteBarrier* barrier) {
+    asm volatile(
+        "cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier))
+        : "memory");
 }
 // Waits for the end of the barrier's phase of this parity.
 __device__ inline void wait_barrier(ByteBarrier* barrier, std::uint32_t parity) {

@@ -1,7 +1,7 @@
 // Clusters of blocks, which reach each other's shared memory (Hopper).
 #pragma once
 
-#include "async_copy.cuh"
+#include "bulk_copy.cuh"
 
 namespace sipo::cuda {
 
@@ -20,14 +20,39 @@ __device__ inline void arrive_at_cluster() {
 __device__ inline void wait_for_cluster() {
     asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
-// Two floats to the same place in another block's shared memory.
-__device__ inline void store_remote(const float* place, int rank, float first, float second) {
+// The same place in another block's shared memory.
+[[nodiscard]] __device__ inline std::uint32_t address_in_block(const void* place, int rank) {
     std::uint32_t address;
     asm("mapa.shared::cluster.u32 %0, %1, %2;"
         : "=r"(address)
         : "r"(shared_address(place)), "r"(rank));
-    asm volatile("st.shared::cluster.v2.f32 [%0], {%1, %2};" ::"r"(address), "f"(first), "f"(second)
+    return address;
+}
+// Two floats to the same place in another block's shared memory.
+__device__ inline void store_remote(const float* place, int rank, float first, float second) {
+    asm volatile("st.shared::cluster.v2.f32 [%0], {%1, %2};" ::"r"(address_in_block(place, rank)),
+                 "f"(first), "f"(second)
                  : "memory");
+}
+// A word to another block's shared memory, whose barrier counts its four bytes when it has come.
+__device__ inline void send_word(std::uint32_t place, std::uint32_t word, std::uint32_t barrier) {
+    asm volatile(
+        "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.u32 [%0], %1, [%2];" ::"r"(
+            place),
+        "r"(word), "r"(barrier)
+        : "memory");
+}
+// As wait_barrier(), for what other blocks have sent.
+__device__ inline void wait_barrier_of_cluster(ByteBarrier* barrier, std::uint32_t parity) {
+    asm volatile(
+        "{\n"
+        ".reg .pred done;\n"
+        "again:\n"
+        "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n"
+        "@!done bra again;\n"
+        "}\n" ::"r"(shared_address(barrier)),
+        "r"(parity)
+        : "memory");
 }
 
 #endif

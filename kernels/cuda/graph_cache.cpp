@@ -18,7 +18,7 @@ void destroy(cudaGraphExec_t graph) {
 
 }  // namespace
 
-void GraphCache::run(std::vector<const void*> key, const std::function<void()>& operations) {
+void GraphCache::run(Key key, const std::function<void()>& operations) {
     // A record names addresses; memory given back since may be somebody else's now.
     if (releases_ != queue_->releases()) clear();
     const auto known = std::find_if(entries_.begin(), entries_.end(),

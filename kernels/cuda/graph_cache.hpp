@@ -1,4 +1,4 @@
-// Recorded sequences of operations, by the memory they work on.
+// Recorded sequences of operations, by whose memory they work on.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -8,6 +8,7 @@
 #include <list>
 #include <vector>
 
+#include "backend/backend.hpp"
 #include "device.hpp"
 
 namespace sipo::cuda {
@@ -19,13 +20,20 @@ public:
     GraphCache(const GraphCache&) = delete;
     GraphCache& operator=(const GraphCache&) = delete;
 
+    // What is the same, and does not become another's while a record is kept; where results go.
+    struct Key {
+        std::vector<backend::Identity> sequences;
+        const void* rows;
+        [[nodiscard]] bool operator==(const Key&) const = default;
+    };
+
     // Runs the operations: the first time for a key as they are, so that they may still grow their
     // scratch memory, the second time recording them, from then on from the record.
-    void run(std::vector<const void*> key, const std::function<void()>& operations);
+    void run(Key key, const std::function<void()>& operations);
 
 private:
     struct Entry {
-        std::vector<const void*> key;
+        Key key;
         cudaGraphExec_t graph;  // null: not recorded yet
     };
     [[nodiscard]] cudaGraphExec_t record(const std::function<void()>& operations) const;

@@ -143,13 +143,24 @@ struct GemvFinish {
 template <typename T, typename Out>
 void gemv(Rows<T> in, const Weights& weights, std::int64_t rows, const GemvFinish& finish,
           Rows<Out> out, cudaStream_t s);
+// out [weights.rows] = RMS norm of in [weights.cols], in bf16 as the weights are, · weightsᵀ
+void norm_gemv(const float* in, const float* norm, float eps, const Weights& weights, float* out,
+               cudaStream_t s);
 
 // dequantize.cu
 // out [rows, out_stride] of the elements of a quantised matrix.
 void dequantize(const Weights& weights, __nv_bfloat16* out, std::int64_t out_stride,
                 cudaStream_t s);
-// out[t] = table[ids[t]]
+// out[t] = table[ids[t]]; ids on the device.
 void embed(const Weights& table, const std::int32_t* ids, Rows<float> out, std::int64_t rows,
+           cudaStream_t s);
+// Those of a step go with the launch: a copy of its own takes longer than the rest.
+struct FewIds {
+    static constexpr std::int64_t most = 64;
+    std::int32_t id[most];
+    __host__ __device__ std::int32_t operator[](unsigned row) const { return id[row]; }
+};
+void embed(const Weights& table, const FewIds& ids, Rows<float> out, std::int64_t rows,
            cudaStream_t s);
 
 // A logit and its index: logit_key.cuh.

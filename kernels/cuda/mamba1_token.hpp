@@ -41,22 +41,25 @@ struct TokenShape {
     [[nodiscard]] bool operator==(const TokenShape&) const = default;
 };
 
-// What the blocks tell each other. Each value has a tag beside it, the layer it was computed for: who
-// needs it reads until the tag is right. Zero before the first launch.
+// What the blocks tell each other, words of token_exchange.cuh. Zero before the first launch.
 struct TokenExchange {
-    unsigned* control;  // the last tag of the launch before; blocks that have left
-    // A bf16 value above its tag.
-    std::uint32_t* x;       // [d_inner]
-    std::uint32_t* dt_b_c;  // [dt_rank + 32]
-    std::uint32_t* y;       // [d_inner]
-    uint2* residual;        // [d_model] value, tag
+    std::uint32_t* control;   // the last tag of the launch before; blocks that have left
+    std::uint32_t* y;         // [d_inner]
+    std::uint32_t* residual;  // [d_model]
+    std::uint32_t* dt_b_c;    // [clusters of blocks, dt_rank + 32], parts of sums
 };
-[[nodiscard]] std::int64_t exchange_bytes(const TokenShape& shape);
+// `blocks` as token_blocks() says.
+[[nodiscard]] std::int64_t exchange_bytes(const TokenShape& shape, int blocks);
+// Of any model of this width.
+[[nodiscard]] std::int64_t most_exchange_bytes(int d_model, int multiprocessors);
 [[nodiscard]] TokenExchange make_exchange(const TokenShape& shape, void* memory);
 
 struct TokenArgs {
     TokenShape shape;
     TokenExchange exchange;
+    // Weights that are read after the last layer: they begin to come while its blocks wait.
+    const void* next = nullptr;
+    std::int64_t next_bytes = 0;
     int layers = 0;
     TokenLayer layer[max_token_layers];
 };

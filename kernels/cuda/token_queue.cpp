@@ -1,5 +1,8 @@
 #include "token_queue.hpp"
 
+#include <utility>
+
+#include "base/dtype.hpp"
 #include "cuda_check.hpp"
 
 namespace sipo::cuda {
@@ -20,7 +23,7 @@ bool TokenQueue::open(const TokenShape& shape) {
     args_->shape = shape;
     blocks_ = token_blocks(shape);
     if (blocks_ == 0) return false;
-    const std::int64_t bytes = exchange_bytes(shape);
+    const std::int64_t bytes = exchange_bytes(shape, blocks_);
     exchange_ = DeviceMemory(queue_, bytes);
     check(cudaMemsetAsync(exchange_.data(), 0, static_cast<std::size_t>(bytes),
                           queue_->memory_stream()),
@@ -34,6 +37,13 @@ void TokenQueue::flush() {
     const DeviceGuard guard(queue_->device().number());
     mamba1_token(*args_, blocks_, queue_->stream());
     args_->layers = 0;
+    launched_ = true;
+}
+
+void TokenQueue::note_product(const Weights& weights) {
+    if (!std::exchange(launched_, false) || weights.type != static_cast<int>(DType::bf16)) return;
+    args_->next = weights.codes;
+    args_->next_bytes = weights.rows * weights.stride * std::int64_t{sizeof(__nv_bfloat16)};
 }
 
 void TokenQueue::drop() {

@@ -17,7 +17,9 @@ public:
     [[nodiscard]] bool add(const TokenShape& shape, const TokenLayer& layer);
     // Launches what was added.
     void flush();
-    // Forgets it.
+    // A product was asked for: the first one after the layers will be it after the next token, too.
+    void note_product(const Weights& weights);
+    // Forgets what was added.
     void drop();
 
 private:
@@ -27,6 +29,7 @@ private:
     DeviceMemory exchange_;
     std::unique_ptr<TokenArgs> args_;
     int blocks_ = 0;
+    bool launched_ = false;  // since the last product
 };
 
 }  // namespace sipo::cuda

@@ -1,0 +1,129 @@
+// The large weights of mamba1_token.cu on their way into a block: which rows they are, who asks for them and
+// who takes them from the ring.
+#pragma once
+
+#include "token_layout.cuh"
+
+#if __CUDA_ARCH__ >= 900
+
+namespace sipo::cuda::token {
+
+// A block's consecutive part of `total`.
+struct Part {
+    int first;
+    int count;
+    __device__ explicit Part(int total)
+        : first(static_cast<int>(std::int64_t{total} * blockIdx.x / gridDim.x)),
+          count(static_cast<int>(std::int64_t{total} * (blockIdx.x + 1) / gridDim.x) - first) {}
+};
+
+// The products in their order: in_proj's rows for x and for z, out_proj.
+enum Phase : int { x_rows, z_rows, out_rows, phases };
+
+// A block's units of the products: which they are and where they come from.
+class Units {
+public:
+    __device__ explicit Units(const TokenShape& shape)
+        : d_model_(shape.d_model), own_(shape.d_model) {}
+    // Of each product.
+    [[nodiscard]] __device__ int count() const { return own_.count; }
+    // Of the first output of out_proj.
+    [[nodiscard]] __device__ int first_output() const { return own_.first; }
+    [[nodiscard]] __device__ const bf16* source(const TokenLayer& l, int phase) const {
+        const bf16* from = phase == out_rows ? l.out_proj : l.in_proj;
+        const int first = phase == z_rows ? d_model_ + own_.first : own_.first;
+        return from + std::int64_t{first} * step();
+    }
+    // Elements from one unit to the next.
+    [[nodiscard]] __device__ int step() const { return 2 * d_model_; }
+    // The block's channels.
+    [[nodiscard]] __device__ int first_channel() const { return 2 * own_.first; }
+    [[nodiscard]] __device__ int channels() const { return 2 * own_.count; }
+
+private:
+    int d_model_;
+    Part own_;
+};
+
+[[nodiscard]] __device__ inline int lane_of_thread() { return threadIdx.x % warp_size; }
+
+// Asks for all units of all layers. One thread.
+__device__ inline void ask_for_units(const Units& units, const Layout& layout,
+                                     unsigned char* memory, int layers) {
+    const auto* table = reinterpret_cast<const TokenLayer*>(memory + layout.layers);
+    auto* full = reinterpret_cast<ByteBarrier*>(memory + layout.full);
+    auto* empty = reinterpret_cast<ByteBarrier*>(memory + layout.empty);
+    int slot = 0, round = 0;             // of the unit to ask for
+    int awaited = 0, awaited_round = 0;  // of the one that has to have come before
+    int under_way = 0;
+    for (int layer = 0; layer < layers; ++layer) {
+        for (int phase = 0; phase < phases; ++phase) {
+            const bf16* from = units.source(table[layer], phase);
+            for (int j = 0; j < units.count(); ++j, from += units.step()) {
+                if (round > 0) wait_barrier(empty + slot, (round - 1) & 1);
+                if (under_way == layout.window) {
+                    wait_barrier(full + awaited, awaited_round & 1);
+                    if (++awaited == layout.depth) awaited = 0, ++awaited_round;
+                } else {
+                    ++under_way;
+                }
+                copy_bulk(memory + layout.ring + slot * layout.unit, from,
+                          static_cast<std::uint32_t>(layout.unit), full + slot);
+                if (++slot == layout.depth) slot = 0, ++round;
+            }
+        }
+    }
+}
+
+// A block's part of `bytes` that are read next, of which a cache keeps some. One thread.
+__device__ inline void prefetch_next(const void* from, std::int64_t bytes) {
+    constexpr std::int64_t most = 24 << 20;
+    constexpr std::int64_t piece = 16 << 10;
+    const auto pieces = static_cast<int>((bytes < most ? bytes : most) / piece);
+    const Part own(pieces);
+    const auto* begin = static_cast<const unsigned char*>(from) + own.first * piece;
+    for (int i = 0; i < own.count; ++i) prefetch_bulk(begin + i * piece, piece);
+}
+
+// The units of one of `Pairs` pairs of warps: every so many of the ring's.
+template <int Pairs>
+class Ring {
+public:
+    __device__ Ring(const Layout& layout, unsigned char* memory)
+        : memory_(memory + layout.ring),
+          full_(reinterpret_cast<ByteBarrier*>(memory + layout.full)),
+          empty_(reinterpret_cast<ByteBarrier*>(memory + layout.empty)),
+          unit_(layout.unit),
+          depth_(layout.depth),
+          slot_(pair()) {}
+    [[nodiscard]] static __device__ int pair() {
+        return static_cast<int>(threadIdx.x) / (2 * warp_size);
+    }
+    // The next unit, when it has come.
+    [[nodiscard]] __device__ const bf16* front() const {
+        wait_barrier(full_ + slot_, parity_);
+        return reinterpret_cast<const bf16*>(memory_ + slot_ * unit_);
+    }
+    // The warp has read it.
+    __device__ void pop() {
+        __syncwarp();
+        if (lane_of_thread() == 0) arrive_at(empty_ + slot_);
+        slot_ += Pairs;
+        if (slot_ < depth_) return;
+        slot_ -= depth_;
+        parity_ ^= 1;
+    }
+
+private:
+    unsigned char* memory_;
+    ByteBarrier* full_;
+    ByteBarrier* empty_;
+    int unit_;
+    int depth_;
+    int slot_;
+    std::uint32_t parity_ = 0;
+};
+
+}  // namespace sipo::cuda::token
+
+#endif
