@@ -103,7 +103,7 @@ private:
                 init_barrier(at<ByteBarrier>(layout_.full) + i, 1);
                 init_barrier(at<ByteBarrier>(layout_.empty) + i, 2);
             }
-            narrow_.init();
+            narrow_.init(warps);
             publish_barriers();
             narrow_.expect();
         }
@@ -128,18 +128,16 @@ private:
         if (own) shape_.residual[row] = sum;
         leave();
     }
-    // The warp that adds up x_proj's parts. The columns of the layer after next have to wait until all
-    // threads are done with those of this one, which they are when sums of the next have come.
+    // The warp that adds up x_proj's parts.
     __device__ void add_up_all() {
         const NarrowSums narrow(layout_, memory_, units_);
         const auto* table = at<const TokenLayer>(layout_.layers);
         narrow.ask(table, 0, layers_);
-        narrow.ask(table, 1, layers_);
         wait_for_predecessor();
         unsigned tag = __ldcg(exchange_.control);
         for (int layer = 0; layer < layers_; ++layer) {
             narrow.add_up(layer, exchange_.dt_b_c, ++tag);
-            if (layer > 0) narrow.ask(table, layer + 1, layers_);
+            narrow.ask(table, layer + 1, layers_);
         }
     }
     // Its elements of the recurrence: channel and state.

@@ -40,7 +40,7 @@ struct Layout {
     int rows;      // of x_proj
     int owned;     // rows of x_proj that a block adds up for its cluster, at most
     int parts;     // that the block's channels are cut into for x_proj
-    int depth;     // units in the ring, a multiple of the pairs
+    int depth;     // units in the ring
     int window;    // units asked for at a time
     int unit;      // bytes of a unit
     int dt_weight;
@@ -52,7 +52,7 @@ struct Layout {
     int inputs;
     int partial;
     int scratch;
-    int narrow;    // two of x_proj's columns for the block's channels
+    int narrow;    // x_proj's columns for the block's channels
     int sent;      // by the blocks of the cluster
     int gathered;  // from all clusters
     int layers;
@@ -60,12 +60,13 @@ struct Layout {
     int empty;
     int dt_full;
     int narrow_full;
+    int narrow_empty;
     int sent_full;
     int ring;
     int bytes;
 
     [[nodiscard]] __host__ __device__ int clusters() const { return blocks / cluster_blocks; }
-    // Bytes of one of the two at `narrow`.
+    // Bytes at `narrow`.
     [[nodiscard]] __host__ __device__ int narrow_bytes() const {
         return channels / 2 * rows * static_cast<int>(sizeof(std::uint32_t));
     }
@@ -100,17 +101,18 @@ template <int Slices>
     l.inputs = take(end, 2 * l.channels * wide);
     l.partial = take(end, d_state * l.channels * wide);
     l.scratch = take(end, Team::warps * wide);
-    l.narrow = take(end, 2 * l.narrow_bytes());
+    l.narrow = take(end, l.narrow_bytes());
     l.sent = take(end, cluster_blocks * l.parts * l.owned * wide);
     l.gathered = take(end, l.clusters() * l.rows * wide);
     l.layers = take(end, layers * static_cast<int>(sizeof(TokenLayer)));
     l.full = take(end, most * barrier);
     l.empty = take(end, most * barrier);
     l.dt_full = take(end, barrier);
-    l.narrow_full = take(end, 2 * barrier);
+    l.narrow_full = take(end, barrier);
+    l.narrow_empty = take(end, barrier);
     l.sent_full = take(end, barrier);
     l.ring = end;
-    l.depth = std::min((shared_bytes - end) / l.unit, most) / Team::pairs * Team::pairs;
+    l.depth = std::min((shared_bytes - end) / l.unit, most);
     l.window = std::clamp(bytes_under_way / l.unit, 2, std::max(l.depth, 2));
     l.bytes = end + l.depth * l.unit;
     return l;

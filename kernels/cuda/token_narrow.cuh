@@ -19,12 +19,13 @@ public:
           weight_(reinterpret_cast<std::uint32_t*>(memory + layout.narrow)),
           sent_(reinterpret_cast<float*>(memory + layout.sent)),
           weight_full_(reinterpret_cast<ByteBarrier*>(memory + layout.narrow_full)),
+          weight_empty_(reinterpret_cast<ByteBarrier*>(memory + layout.narrow_empty)),
           sent_full_(reinterpret_cast<ByteBarrier*>(memory + layout.sent_full)) {}
 
-    // By one thread, before the cluster's blocks wait for each other.
-    __device__ void init() const {
+    // By one thread, before the cluster's blocks wait for each other; `warps` multiply.
+    __device__ void init(int warps) const {
         init_barrier(weight_full_, warp_size);
-        init_barrier(weight_full_ + 1, warp_size);
+        init_barrier(weight_empty_, warps);
         init_barrier(sent_full_, 1);
     }
     __device__ void expect() const {
@@ -34,15 +35,11 @@ public:
     }
 
 protected:
-    // A block's word for two channels of a row: [channels / 2, rows], one for even layers and one for odd.
-    [[nodiscard]] __device__ std::uint32_t* weight(int layer) const {
-        return weight_ + layer % 2 * (layout_.channels / 2 * layout_.rows);
-    }
-
     const Layout& layout_;
-    std::uint32_t* weight_;
-    float* sent_;  // [blocks of the cluster, parts, owned]
+    std::uint32_t* weight_;  // [channels / 2, rows], of two channels
+    float* sent_;            // [blocks of the cluster, parts, owned]
     ByteBarrier* weight_full_;
+    ByteBarrier* weight_empty_;
     ByteBarrier* sent_full_;
 };
 
@@ -61,9 +58,15 @@ public:
     }
 
     __device__ void send(int layer, const float* x, int channels) const {
-        if (part_ >= layout_.parts) return;
-        wait_barrier(weight_full_ + layer % 2, static_cast<std::uint32_t>(layer / 2) & 1U);
-        const std::uint32_t* own = weight(layer) + row_;
+        wait_barrier(weight_full_, static_cast<std::uint32_t>(layer) & 1U);
+        if (part_ < layout_.parts) multiply(x, channels);
+        __syncwarp();
+        if (lane_of_thread() == 0) arrive_at(weight_empty_);
+    }
+
+private:
+    __device__ void multiply(const float* x, int channels) const {
+        const std::uint32_t* own = weight_ + row_;
         float sum = 0.0F;
 #pragma unroll 4
         for (int k = part_; k < channels / 2; k += layout_.parts) {
@@ -75,7 +78,6 @@ public:
         send_word(to_, __float_as_uint(sum), barrier_);
     }
 
-private:
     int part_;
     int row_;
     std::uint32_t to_;
@@ -88,9 +90,10 @@ public:
     __device__ NarrowSums(const Layout& layout, unsigned char* memory, const Units& units)
         : Narrow(layout, memory), units_(units) {}
 
-    // Two layers ahead. Nothing of the layer before last is read any more: its sums have been sent.
+    // When the layer before has been multiplied.
     __device__ void ask(const TokenLayer* table, int layer, int layers) const {
         if (layer >= layers) return;
+        if (layer > 0) wait_barrier(weight_empty_, static_cast<std::uint32_t>(layer - 1) & 1U);
         const int couples = units_.channels() / 2;
         const auto* from = reinterpret_cast<const std::uint32_t*>(table[layer].x_proj) +
                            units_.first_channel() / 2;
@@ -99,13 +102,13 @@ public:
         int row = lane_of_thread() / couples;
         int k = lane_of_thread() % couples;
         while (row < layout_.rows) {
-            copy_few_async<4>(weight(layer) + k * layout_.rows + row,
+            copy_few_async<4>(weight_ + k * layout_.rows + row,
                               from + std::int64_t{row} * (units_.step() / 2) + k);
             row += down;
             k += along;
             if (k >= couples) k -= couples, ++row;
         }
-        arrive_when_copied(weight_full_ + layer % 2);
+        arrive_when_copied(weight_full_);
     }
 
     // The block's rows of its cluster's part of x_proj's result.
