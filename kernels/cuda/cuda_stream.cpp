@@ -19,7 +19,6 @@
 #include "matmul.hpp"
 #include "scratch.hpp"
 #include "selective_scan_segments.hpp"
-#include "side_stream.hpp"
 #include "token_queue.hpp"
 
 namespace sipo::cuda {
@@ -273,10 +272,6 @@ private:
                   const GemvFinish& finish);
     void many_rows(Plane in, Weights weights, const Plane& out, const GemvFinish& finish);
     [[nodiscard]] Weights as_bf16(const Weights& quantised);
-    [[nodiscard]] static bool is_half(const Matrix& matrix) {
-        return static_cast<const CudaMatrix&>(matrix).type() == DType::bf16;
-    }
-    void project_in_halves(const backend::Mamba1Layer& layer);
     [[nodiscard]] bool step_rows(const backend::Mamba1Layer& layer, const View& residual,
                                  States conv_states, States ssm_states);
 
@@ -303,7 +298,6 @@ private:
     Scratch<float> segment_states_{queue_};
     PinnedMemory pinned_{pinned_bytes};
     Matmul matmul_{queue_};
-    SideStream side_{queue_};
     TokenQueue tokens_{queue_};
     GraphCache graphs_{queue_};
 };
@@ -673,44 +667,26 @@ TokenLayer token_layer(const Mamba1StepArgs<bf16>& args) {
             .out_proj = elements(args.out_proj)};
 }
 
-// in_proj: x now, and z beside what is done with x. The memory has little to do meanwhile.
-void CudaStream::project_in_halves(const backend::Mamba1Layer& layer) {
-    const Plane in = resolve(layer.normed);
-    Weights half = weights_of(*layer.in_proj);
-    half.rows /= 2;
-    many_rows(in, half, resolve(layer.projected.col_range(0, half.rows)), {});
-    half.codes = static_cast<const bf16*>(half.codes) + half.rows * half.stride;
-    side_.run(
-        [&] { many_rows(in, half, resolve(layer.projected.col_range(half.rows, half.rows)), {}); });
-}
-
 bool CudaStream::step_rows(const backend::Mamba1Layer& layer, const View& residual,
                            States conv_states, States ssm_states) {
     const std::int64_t rows = residual.rows;
     if (!fits_mamba1_rows(layer, rows)) return false;
     const DeviceGuard guard = current();
+    norm_multiply(residual, *layer.norm, layer.norm_eps, layer.normed, *layer.in_proj,
+                  layer.projected);
     const RowsDevice device = rows_device(queue_->device().number());
     ScanRowsArgs scan = scan_rows_args(layer);
-    const bool projects = fits_conv_project(layer, device);
-    const bool beside = projects && rows > gemv_max_rows && is_half(*layer.in_proj);
-    rms_norm(residual, *layer.norm, layer.norm_eps, layer.normed);
-    if (beside) {
-        project_in_halves(layer);
-    } else {
-        multiply(layer.normed, *layer.in_proj, layer.projected);
-    }
-    if (projects) {
+    if (fits_conv_project(layer, device)) {
         const std::int64_t sums = conv_project_parts * rows;
         const ConvProjectRowsArgs args =
             conv_project_args(layer, product_.get(sums * layer.dt_b_c.cols));
-        conv_project_rows(args, table_of(conv_states), table_of(ssm_states), rows, s());
+        conv_project_rows(args, table_of(conv_states), rows, s());
         scan.dt_b_c = {
             .sums = {args.sums.data, args.sums.stride}, .parts = conv_project_parts, .rows = rows};
     } else {
         conv_rows(conv_rows_args(layer), table_of(conv_states), rows, s());
         multiply(layer.x, *layer.x_proj, layer.dt_b_c);
     }
-    if (beside) side_.join();
     scan_rows(scan, table_of(ssm_states), rows, device, s());
     multiply_add(layer.y, *layer.out_proj, residual);
     return true;

@@ -73,7 +73,6 @@ public:
     [[nodiscard]] cudaStream_t stream() const { return recorder_ != nullptr ? recorder_ : stream_; }
     // Where memory is taken and given back.
     [[nodiscard]] cudaStream_t memory_stream() const { return stream_; }
-    [[nodiscard]] cudaStream_t recorder() const { return recorder_; }
     // Operations go to `recorder` until it is null again.
     void redirect(cudaStream_t recorder) { recorder_ = recorder; }
     [[nodiscard]] Device& device() const { return *device_; }

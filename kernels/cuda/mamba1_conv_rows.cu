@@ -213,26 +213,11 @@ __device__ void hand_over(float* exchange, const float (&sums)[4], int share, in
     }
 }
 
-// The recurrence's states of the block's channels and rows, into the second-level cache: the memory has
-// little to do while x_proj is multiplied.
-__device__ void prefetch_states(const StateTable& states, std::int64_t first_row, int rows,
-                                std::int64_t first_channel, int channels) {
-    constexpr int d_state = 16;
-    const auto bytes = static_cast<std::uint32_t>(channels * static_cast<int>(sizeof(float)));
-    for (int i = threadIdx.x; i < min(rows, block_rows) * d_state;
-         i += static_cast<int>(blockDim.x)) {
-        prefetch_bulk(
-            states.data[first_row + i / d_state] + i % d_state * states.stride + first_channel,
-            bytes);
-    }
-}
-
 #endif
 
 template <int Steps>
 __global__ __launch_bounds__(project_threads) void convolve_project(ConvProjectRowsArgs args,
                                                                     StateTable histories,
-                                                                    StateTable states,
                                                                     std::int64_t rows) {
 #if __CUDA_ARCH__ >= 900
     extern __shared__ __align__(16) unsigned char memory[];
@@ -246,7 +231,6 @@ __global__ __launch_bounds__(project_threads) void convolve_project(ConvProjectR
     ask_conv(shared, args.conv, histories, first_row, left, first_channel);
     OutputWeights<Steps> weights;
     weights.ask(args, first_channel);
-    prefetch_states(states, first_row, left, first_channel, shared.channels);
     wait_for_predecessor();
     let_successor_start();
     Pack<bf16, 4> in[max_quads] = {};
@@ -336,13 +320,13 @@ bool fits_conv_project(std::int64_t d_inner, std::int64_t outputs, const RowsDev
 }
 
 void conv_project_rows(const ConvProjectRowsArgs& args, const StateTable& histories,
-                       const StateTable& states, std::int64_t rows, cudaStream_t s) {
+                       std::int64_t rows, cudaStream_t s) {
     for_conv_steps(args.conv.d_inner, [&]<int Steps>() {
         const auto kernel = convolve_project<Steps>;
         const std::size_t bytes = shared_bytes<Steps>(args.outputs);
         allow_shared(kernel, bytes);
         launch_clusters(s, cluster_blocks, dim3(slices, blocks_for(rows, block_rows)),
-                        threads_for(args.outputs), bytes, kernel, args, histories, states, rows);
+                        threads_for(args.outputs), bytes, kernel, args, histories, rows);
     });
 }
 

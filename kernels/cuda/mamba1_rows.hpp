@@ -48,9 +48,8 @@ inline constexpr int conv_project_parts = 2;
 inline constexpr int conv_project_outputs = 192;  // at most
 [[nodiscard]] bool fits_conv_project(std::int64_t d_inner, std::int64_t outputs,
                                      const RowsDevice& device);
-// `states` [16, d_inner] are what scan_rows() reads next; only a hint.
 void conv_project_rows(const ConvProjectRowsArgs& args, const StateTable& histories,
-                       const StateTable& states, std::int64_t rows, cudaStream_t s);
+                       std::int64_t rows, cudaStream_t s);
 
 struct ScanRowsArgs {
     ProjectedRows dt_b_c;
