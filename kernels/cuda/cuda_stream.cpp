@@ -272,6 +272,9 @@ private:
                   const GemvFinish& finish);
     void many_rows(Plane in, Weights weights, const Plane& out, const GemvFinish& finish);
     [[nodiscard]] Weights as_bf16(const Weights& quantised);
+    [[nodiscard]] static bool is_half(const Matrix& matrix) {
+        return static_cast<const CudaMatrix&>(matrix).type() == DType::bf16;
+    }
     [[nodiscard]] bool step_rows(const backend::Mamba1Layer& layer, const View& residual,
                                  States conv_states, States ssm_states);
 
