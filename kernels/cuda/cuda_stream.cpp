@@ -105,7 +105,6 @@ public:
 
     void multiply(View in, const Matrix& matrix, View out) override {
         const DeviceGuard guard = current();
-        tokens_.note_product(weights_of(matrix));
         product(resolve(in), matrix, resolve(out), {});
     }
 
@@ -113,13 +112,16 @@ public:
                        View out) override {
         const Plane from = resolve(in);
         const Plane to = resolve(out);
-        const bool alone = from.rows == 1 && to.type == DType::f32 && is_half(matrix) &&
-                           resolve(normed).type == DType::bf16;
-        if (!alone) return Stream::norm_multiply(in, weight, eps, normed, matrix, out);
-        const DeviceGuard guard = current();
-        tokens_.note_product(weights_of(matrix));
-        norm_gemv(from.as<float>().data, values_of(weight), eps, weights_of(matrix),
-                  to.as<float>().data, s());
+        const Weights& w = weights_of(matrix);
+        const bool plain = w.type == static_cast<int>(DType::bf16) && w.stride == w.cols;
+        if (from.rows == 1 && to.type == DType::f32 && plain) {
+            const TokenHead head{.norm = values_of(weight),
+                                 .weight = static_cast<const bf16*>(w.codes),
+                                 .logits = to.as<float>().data,
+                                 .rows = static_cast<int>(w.rows)};
+            if (tokens_.finish(from.as<float>().data, eps, head)) return;
+        }
+        Stream::norm_multiply(in, weight, eps, normed, matrix, out);
     }
 
     void multiply_add(View in, const Matrix& matrix, View residual) override {
@@ -272,9 +274,6 @@ private:
                   const GemvFinish& finish);
     void many_rows(Plane in, Weights weights, const Plane& out, const GemvFinish& finish);
     [[nodiscard]] Weights as_bf16(const Weights& quantised);
-    [[nodiscard]] static bool is_half(const Matrix& matrix) {
-        return static_cast<const CudaMatrix&>(matrix).type() == DType::bf16;
-    }
     [[nodiscard]] bool step_rows(const backend::Mamba1Layer& layer, const View& residual,
                                  States conv_states, States ssm_states);
 

@@ -23,48 +23,8 @@ __device__ void finish_product(const GemvFinish& finish, float product, std::int
     }
 }
 
-// Where the rows of inputs come from.
-template <typename T>
-struct Inputs {
-    Rows<T> in;
-    __device__ void stage(int row, int cols, int padded, float* inputs) const {
-        const T* from = in.row(row);
-        for (int c = threadIdx.x * 4; c < padded; c += gemv_threads * 4) {
-            Pack<float, 4> four;
-#pragma unroll
-            for (int e = 0; e < 4; ++e)
-                four.values[e] = c + e < cols ? to_float(from[c + e]) : 0.0F;
-            *reinterpret_cast<Pack<float, 4>*>(&inputs[input_place(c)]) = four;
-        }
-    }
-};
-// One row, with RMS norm: every block computes it for itself, which is done sooner than a kernel that does it
-// once.
-struct NormedInputs {
-    const float* from;
-    const float* weight;
-    float eps;
-    __device__ void stage(int, int cols, int padded, float* inputs) const {
-        __shared__ float scratch[gemv_warps];
-        float squares = 0.0F;
-        for (int c = threadIdx.x; c < cols; c += gemv_threads) squares += from[c] * from[c];
-        const float mean = block_sum(squares, scratch) / static_cast<float>(cols);
-        const float factor = rsqrtf(mean + eps);
-        for (int c = threadIdx.x * 4; c < padded; c += gemv_threads * 4) {
-            Pack<float, 4> four;
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                four.values[e] =
-                    c + e < cols ? to_float(from_float<bf16>(from[c + e] * factor * weight[c + e]))
-                                 : 0.0F;
-            }
-            *reinterpret_cast<Pack<float, 4>*>(&inputs[input_place(c)]) = four;
-        }
-    }
-};
-
-template <typename Source, typename Out, DType Type, int Count, int Steps>
-__global__ __launch_bounds__(gemv_threads) void gemv_rows(Source in, Weights w, GemvFinish finish,
+template <typename T, typename Out, DType Type, int Count, int Steps>
+__global__ __launch_bounds__(gemv_threads) void gemv_rows(Rows<T> in, Weights w, GemvFinish finish,
                                                           Rows<Out> out, int padded) {
     extern __shared__ __align__(16) float inputs[];  // [Count][padded], placed
     const int lane = threadIdx.x % warp_size;
@@ -74,7 +34,14 @@ __global__ __launch_bounds__(gemv_threads) void gemv_rows(Source in, Weights w, 
     let_successor_start();
 #pragma unroll
     for (int r = 0; r < Count; ++r) {
-        in.stage(r, static_cast<int>(w.cols), padded, inputs + r * padded);
+        const T* row = in.row(r);
+        for (int c = threadIdx.x * 4; c < padded; c += gemv_threads * 4) {
+            Pack<float, 4> four;
+#pragma unroll
+            for (int e = 0; e < 4; ++e)
+                four.values[e] = c + e < w.cols ? to_float(row[c + e]) : 0.0F;
+            *reinterpret_cast<Pack<float, 4>*>(&inputs[r * padded + input_place(c)]) = four;
+        }
     }
     __syncthreads();
     for_products<Type, Count, Steps>(
@@ -87,13 +54,13 @@ __global__ __launch_bounds__(gemv_threads) void gemv_rows(Source in, Weights w, 
         });
 }
 
-template <DType Type, int Count, typename Source, typename Out>
-void run(const Source& in, const Weights& weights, const GemvFinish& finish, Rows<Out> out,
+template <typename T, typename Out, DType Type, int Count>
+void run(Rows<T> in, const Weights& weights, const GemvFinish& finish, Rows<Out> out,
          cudaStream_t s) {
     const int padded = padded_inputs(weights);
     const std::size_t bytes = sizeof(float) * static_cast<std::size_t>(padded) * Count;
     for_steps(weights, [&]<int Steps>() {
-        const auto kernel = gemv_rows<Source, Out, Type, Count, Steps>;
+        const auto kernel = gemv_rows<T, Out, Type, Count, Steps>;
         allow_shared(kernel, bytes);
         launch(s, gemv_blocks(kernel, bytes, weights.rows), gemv_threads, bytes, kernel, in,
                weights, finish, out, padded);
@@ -107,27 +74,21 @@ void gemv(Rows<T> in, const Weights& weights, std::int64_t rows, const GemvFinis
           Rows<Out> out, cudaStream_t s) {
     for_type(weights, [&]<DType Type>() {
         for (std::int64_t r = 0; r < rows;) {
-            const Inputs<T> part_in{{in.row(r), in.stride}};
+            const Rows<T> part_in{in.row(r), in.stride};
             const Rows<Out> part_out{out.row(r), out.stride};
             if (rows - r >= 4) {
-                run<Type, 4>(part_in, weights, finish, part_out, s);
+                run<T, Out, Type, 4>(part_in, weights, finish, part_out, s);
                 r += 4;
             } else if (rows - r >= 2) {
-                run<Type, 2>(part_in, weights, finish, part_out, s);
+                run<T, Out, Type, 2>(part_in, weights, finish, part_out, s);
                 r += 2;
             } else {
-                run<Type, 1>(part_in, weights, finish, part_out, s);
+                run<T, Out, Type, 1>(part_in, weights, finish, part_out, s);
                 r += 1;
             }
         }
     });
 }
-
-void norm_gemv(const float* in, const float* norm, float eps, const Weights& weights, float* out,
-               cudaStream_t s) {
-    run<DType::bf16, 1>(NormedInputs{in, norm, eps}, weights, {}, Rows<float>{out, 0}, s);
-}
-
 template void gemv(Rows<float>, const Weights&, std::int64_t, const GemvFinish&, Rows<float>,
                    cudaStream_t);
 template void gemv(Rows<float>, const Weights&, std::int64_t, const GemvFinish&, Rows<bf16>,

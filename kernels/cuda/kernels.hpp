@@ -143,9 +143,6 @@ struct GemvFinish {
 template <typename T, typename Out>
 void gemv(Rows<T> in, const Weights& weights, std::int64_t rows, const GemvFinish& finish,
           Rows<Out> out, cudaStream_t s);
-// out [weights.rows] = RMS norm of in [weights.cols], in bf16 as the weights are, · weightsᵀ
-void norm_gemv(const float* in, const float* norm, float eps, const Weights& weights, float* out,
-               cudaStream_t s);
 
 // dequantize.cu
 // out [rows, out_stride] of the elements of a quantised matrix.

@@ -1,12 +1,12 @@
-// One token through all layers of a Mamba-1 model in one launch. Decoding one sequence is reading
+// One token through all layers of a Mamba-1 model and its head in one launch. Decoding one sequence is reading
 // the weights once; cut into a launch an operation, the memory idles at every border. Here a block a
 // multiprocessor stays for the whole token, and what it will multiply next is already on its way
 // while the blocks wait for each other: the weights depend on nothing.
 //
 //   * A warp of its own asks for a block's share of in_proj and out_proj, in the order in which it is
 //     multiplied, over the borders of phases and layers. It comes through a ring of shared memory. The
-//     unit is d_inner elements: two rows of in_proj, one of out_proj. Pairs of warps take the units in
-//     turn; a warp multiplies half of one with inputs that it holds in registers.
+//     unit is d_inner elements: two rows of in_proj or of the head, one of out_proj. Pairs of warps take
+//     the units in turn; a warp multiplies half of one with inputs that it holds in registers.
 //   * Only so much is asked for at a time as keeps the memory busy. Everything else that a block reads
 //     waits behind it: with the whole ring under way the other reads took 5 us.
 //   * A layer has three phases: in_proj, the convolution and x_proj's columns of the block's channels;
@@ -49,6 +49,7 @@ public:
           exchange_(args.exchange),
           layout_(layout),
           memory_(memory),
+          head_(args.head),
           layers_(args.layers),
           units_(args.shape),
           ring_(layout, memory),
@@ -60,8 +61,7 @@ public:
         if (threadIdx.x < threads) return multiply_all();
         if (threadIdx.x >= threads + warp_size) return add_up_all();
         if (threadIdx.x != threads) return;
-        ask_for_units(units_, layout_, memory_, layers_);
-        prefetch_next(args.next, args.next_bytes);
+        ask_for_units(units_, layout_, memory_, layers_, head_);
     }
 
 private:
@@ -123,9 +123,10 @@ private:
             ++tag_;
             project(layer);
             scan(layer);
-            sum += add_output(sum, layer + 1 < layers_);
+            sum += add_output(sum, layer + 1 < layers_ || head_.rows > 0);
         }
         if (own) shape_.residual[row] = sum;
+        if (head_.rows > 0) find_logits();
         leave();
     }
     // The warp that adds up x_proj's parts.
@@ -192,9 +193,10 @@ private:
         }
     }
 
-    // The block's units of a product: the two warps' sums of unit j in sums(0 and 1)[first + j].
-    __device__ void multiply(int first, const float (&x)[Slices * 8]) {
-        const int count = units_.count();
+    // The block's `count` units of a product: keep(j, sum) of unit j in the two warps that have a half of
+    // it each.
+    template <typename Keep>
+    __device__ void multiply_units(int count, const float (&x)[Slices * 8], const Keep& keep) {
         const int turn = ring_.pair() - before_;
         for (int j = turn < 0 ? turn + pairs : turn; j < count; j += 4 * pairs) {
             float sum[4] = {};
@@ -204,9 +206,14 @@ private:
             }
             const float all = warp_sums(sum);
             const int unit = j + lane() / 8 * pairs;
-            if (lane() % 8 == 0 && unit < count) sums(half())[first + unit] = all;
+            if (lane() % 8 == 0 && unit < count) keep(unit, all);
         }
         before_ = (before_ + count) % pairs;
+    }
+    // Those of a layer's product: sums(0 and 1)[first + j].
+    __device__ void multiply(int first, const float (&x)[Slices * 8]) {
+        float* own = sums(half()) + first;
+        multiply_units(units_.count(), x, [&](int unit, float sum) { own[unit] = sum; });
         sync_threads();
     }
     // A lane's part of the warp's half of the next unit.
@@ -241,7 +248,7 @@ private:
             if (l.conv_bias != nullptr) bias = l.conv_bias[channel];
         }
         float x[Slices * 8];
-        stage_normed(l, layer > 0);
+        stage_normed(l.norm, layer > 0);
         load_inputs(at<bf16>(layout_.normed), x);
         multiply(0, x);
         if (convolved) {
@@ -261,9 +268,9 @@ private:
         prefetch_layer(layer + 1);
     }
 
-    // The layer's inputs but for the norm's factor: it is the same for all of them, and the products are
-    // multiplied by it, so that they need not wait for the sum of squares.
-    __device__ void stage_normed(const TokenLayer& l, bool hears) {
+    // The inputs of in_proj or the head but for the norm's factor: it is the same for all of them, and the
+    // products are multiplied by it, so that they need not wait for the sum of squares.
+    __device__ void stage_normed(const float* weight, bool hears) {
         constexpr int packs = Slices * slice / 4;
         constexpr int held = (packs + threads - 1) / threads;
         const int first = static_cast<int>(threadIdx.x);
@@ -272,7 +279,7 @@ private:
 #pragma unroll
         for (int i = 0; i < held; ++i) {
             if (first + i * threads >= packs) continue;
-            norm[i] = reinterpret_cast<const float4*>(l.norm)[first + i * threads];
+            norm[i] = reinterpret_cast<const float4*>(weight)[first + i * threads];
             if (!hears)
                 words[i] =
                     __ldcg(reinterpret_cast<const uint4*>(shape_.residual) + first + i * threads);
@@ -435,10 +442,24 @@ private:
         return sum;
     }
 
+    // The last norm and the head; a lane writes the logits that it has the sums of.
+    __device__ void find_logits() {
+        ++tag_;
+        float x[Slices * 8];
+        stage_normed(head_.norm, true);
+        load_inputs(at<bf16>(layout_.normed), x);
+        const float factor = norm_factor();
+        const HeadUnits own(head_);
+        float* logits = head_.logits + 2 * own.first() + half();
+        multiply_units(own.count(), x,
+                       [&](int unit, float sum) { logits[2 * unit] = sum * factor; });
+    }
+
     const TokenShape& shape_;
     const TokenExchange& exchange_;
     const Layout& layout_;
     unsigned char* memory_;
+    const TokenHead& head_;
     int layers_;
     unsigned tag_ = 0;
     int before_ = 0;       // units of the phases before, of the pairs' turn

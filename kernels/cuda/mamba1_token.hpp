@@ -1,4 +1,4 @@
-// All layers of a Mamba-1 model for the next token of one sequence, in one launch.
+// All layers of a Mamba-1 model and its head for the next token of one sequence, in one launch.
 #pragma once
 
 #include "kernels.hpp"
@@ -54,12 +54,18 @@ struct TokenExchange {
 [[nodiscard]] std::int64_t most_exchange_bytes(int d_model, int multiprocessors);
 [[nodiscard]] TokenExchange make_exchange(const TokenShape& shape, void* memory);
 
+// The last norm and the head, after the last layer.
+struct TokenHead {
+    const float* norm = nullptr;            // [d_model]
+    const __nv_bfloat16* weight = nullptr;  // [rows, d_model]
+    float* logits = nullptr;                // [rows]
+    int rows = 0;                           // an even number; 0: no head
+};
+
 struct TokenArgs {
     TokenShape shape;
     TokenExchange exchange;
-    // Weights that are read after the last layer: they begin to come while its blocks wait.
-    const void* next = nullptr;
-    std::int64_t next_bytes = 0;
+    TokenHead head;
     int layers = 0;
     TokenLayer layer[max_token_layers];
 };

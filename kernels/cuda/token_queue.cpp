@@ -1,8 +1,5 @@
 #include "token_queue.hpp"
 
-#include <utility>
-
-#include "base/dtype.hpp"
 #include "cuda_check.hpp"
 
 namespace sipo::cuda {
@@ -33,17 +30,22 @@ bool TokenQueue::open(const TokenShape& shape) {
 }
 
 void TokenQueue::flush() {
-    if (!args_ || args_->layers == 0) return;
+    if (args_ && args_->layers > 0) launch({});
+}
+
+void TokenQueue::launch(const TokenHead& head) {
+    args_->head = head;
     const DeviceGuard guard(queue_->device().number());
     mamba1_token(*args_, blocks_, queue_->stream());
     args_->layers = 0;
-    launched_ = true;
 }
 
-void TokenQueue::note_product(const Weights& weights) {
-    if (!std::exchange(launched_, false) || weights.type != static_cast<int>(DType::bf16)) return;
-    args_->next = weights.codes;
-    args_->next_bytes = weights.rows * weights.stride * std::int64_t{sizeof(__nv_bfloat16)};
+bool TokenQueue::finish(const float* residual, float norm_eps, const TokenHead& head) {
+    const bool follows = args_ && args_->layers > 0 && args_->shape.residual == residual &&
+                         args_->shape.norm_eps == norm_eps && head.rows % 2 == 0;
+    if (!follows) return false;
+    launch(head);
+    return true;
 }
 
 void TokenQueue::drop() {

@@ -17,19 +17,20 @@ public:
     [[nodiscard]] bool add(const TokenShape& shape, const TokenLayer& layer);
     // Launches what was added.
     void flush();
-    // A product was asked for: the first one after the layers will be it after the next token, too.
-    void note_product(const Weights& weights);
+    // The last norm and the head of the layers that were added, which are launched; false: this is not what
+    // comes after them, nothing is done.
+    [[nodiscard]] bool finish(const float* residual, float norm_eps, const TokenHead& head);
     // Forgets what was added.
     void drop();
 
 private:
     [[nodiscard]] bool open(const TokenShape& shape);
+    void launch(const TokenHead& head);
 
     Queue queue_;
     DeviceMemory exchange_;
     std::unique_ptr<TokenArgs> args_;
     int blocks_ = 0;
-    bool launched_ = false;  // since the last product
 };
 
 }  // namespace sipo::cuda

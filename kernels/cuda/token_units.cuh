@@ -47,42 +47,66 @@ private:
 
 [[nodiscard]] __device__ inline int lane_of_thread() { return threadIdx.x % warp_size; }
 
-// Asks for all units of all layers. One thread.
-__device__ inline void ask_for_units(const Units& units, const Layout& layout,
-                                     unsigned char* memory, int layers) {
-    const auto* table = reinterpret_cast<const TokenLayer*>(memory + layout.layers);
-    auto* full = reinterpret_cast<ByteBarrier*>(memory + layout.full);
-    auto* empty = reinterpret_cast<ByteBarrier*>(memory + layout.empty);
-    int slot = 0, round = 0;             // of the unit to ask for
-    int awaited = 0, awaited_round = 0;  // of the one that has to have come before
-    int under_way = 0;
-    for (int layer = 0; layer < layers; ++layer) {
-        for (int phase = 0; phase < phases; ++phase) {
-            const bf16* from = units.source(table[layer], phase);
-            for (int j = 0; j < units.count(); ++j, from += units.step()) {
-                if (round > 0) wait_barrier(empty + slot, (round - 1) & 1);
-                if (under_way == layout.window) {
-                    wait_barrier(full + awaited, awaited_round & 1);
-                    if (++awaited == layout.depth) awaited = 0, ++awaited_round;
-                } else {
-                    ++under_way;
-                }
-                copy_bulk(memory + layout.ring + slot * layout.unit, from,
-                          static_cast<std::uint32_t>(layout.unit), full + slot);
-                if (++slot == layout.depth) slot = 0, ++round;
+// A block's units of the head: two rows each.
+class HeadUnits {
+public:
+    __device__ explicit HeadUnits(const TokenHead& head) : own_(head.rows / 2) {}
+    [[nodiscard]] __device__ int count() const { return own_.count; }
+    [[nodiscard]] __device__ int first() const { return own_.first; }
+
+private:
+    Part own_;
+};
+
+// Who asks for units, in the order in which they are taken from the ring. One thread.
+class Asking {
+public:
+    __device__ Asking(const Layout& layout, unsigned char* memory)
+        : layout_(layout),
+          ring_(memory + layout.ring),
+          full_(reinterpret_cast<ByteBarrier*>(memory + layout.full)),
+          empty_(reinterpret_cast<ByteBarrier*>(memory + layout.empty)) {}
+
+    // With at most `window` under way.
+    __device__ void ask(const bf16* from, int count, int step, int window) {
+        for (int j = 0; j < count; ++j, from += step) {
+            if (round_ > 0) wait_barrier(empty_ + slot_, (round_ - 1) & 1);
+            if (under_way_ == window) {
+                wait_barrier(full_ + awaited_, awaited_round_ & 1);
+                if (++awaited_ == layout_.depth) awaited_ = 0, ++awaited_round_;
+            } else {
+                ++under_way_;
             }
+            copy_bulk(ring_ + slot_ * layout_.unit, from, static_cast<std::uint32_t>(layout_.unit),
+                      full_ + slot_);
+            if (++slot_ == layout_.depth) slot_ = 0, ++round_;
         }
     }
-}
 
-// A block's part of `bytes` that are read next, of which a cache keeps some. One thread.
-__device__ inline void prefetch_next(const void* from, std::int64_t bytes) {
-    constexpr std::int64_t most = 24 << 20;
-    constexpr std::int64_t piece = 16 << 10;
-    const auto pieces = static_cast<int>((bytes < most ? bytes : most) / piece);
-    const Part own(pieces);
-    const auto* begin = static_cast<const unsigned char*>(from) + own.first * piece;
-    for (int i = 0; i < own.count; ++i) prefetch_bulk(begin + i * piece, piece);
+private:
+    const Layout& layout_;
+    unsigned char* ring_;
+    ByteBarrier* full_;
+    ByteBarrier* empty_;
+    int slot_ = 0, round_ = 0;             // of the unit to ask for
+    int awaited_ = 0, awaited_round_ = 0;  // of the one that has to have come before
+    int under_way_ = 0;
+};
+
+// All units of all layers, and the head's.
+__device__ inline void ask_for_units(const Units& units, const Layout& layout,
+                                     unsigned char* memory, int layers, const TokenHead& head) {
+    const auto* table = reinterpret_cast<const TokenLayer*>(memory + layout.layers);
+    Asking asking(layout, memory);
+    for (int layer = 0; layer < layers; ++layer) {
+        for (int phase = 0; phase < phases; ++phase)
+            asking.ask(units.source(table[layer], phase), units.count(), units.step(),
+                       layout.window);
+    }
+    // Nothing else is read then that would wait behind them.
+    const HeadUnits last(head);
+    asking.ask(head.weight + std::int64_t{last.first()} * units.step(), last.count(), units.step(),
+               layout.depth);
 }
 
 // The units of one of `Pairs` pairs of warps: every so many of the ring's.
