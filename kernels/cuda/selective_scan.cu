@@ -1,8 +1,8 @@
 // Mamba-1's recurrence: h ← exp(Δ A) ⊙ h + Δ x ⊗ B, y = (h C + D x) ⊙ SiLU(z).
 //
-// Two versions. `scan_channels` is the equations as they stand, a thread a channel with its states in
-// global memory: the reference, the version for any d_state, and the step of decoding, where the
-// state is read and written once and that is all there is to do.
+// Two versions here; the step of decoding is in selective_scan_step.cu. `scan_channels` is the equations
+// as they stand, a thread a channel with its states in global memory: the reference, and the version
+// for any d_state but 16, prompts and steps.
 //
 // `scan_tiles` (d_state 16) is for prompts; selective_scan_segments.cu says from which length another
 // version is ahead. What bounds it is the exponential: d_state of them a
@@ -23,6 +23,7 @@
 #include "kernels.hpp"
 #include "launch.hpp"
 #include "scan_common.cuh"
+#include "selective_scan_step.hpp"
 
 namespace sipo::cuda {
 namespace {
@@ -407,6 +408,7 @@ template void selective_scan(const ScanArgs<bf16, bf16>&, Rows<float>, cudaStrea
 
 template <typename T>
 void selective_scan_step(const ScanArgs<T, T>& args, const StateTable& states, cudaStream_t s) {
+    if (scan_step(args, states, s)) return;
     launch(s, dim3(blocks_for(args.d_inner, threads), static_cast<unsigned>(args.tokens)), threads,
            0, scan_channels<T>, args, states, std::int64_t{1});
 }

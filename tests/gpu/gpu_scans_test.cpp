@@ -52,6 +52,15 @@ protected:
                      subject_.tolerances.scan);
     }
 
+    // Every row goes on with a state of its own.
+    void expect_the_cpus_step(const Scan& scan) {
+        std::vector<Values> states;
+        for (std::int64_t i = 0; i < scan.x.rows; ++i) {
+            states.push_back(random_(scan.state.rows, scan.state.cols));
+        }
+        expect_the_cpus([&](Machine& m) { return scan_sequences(scan, states, true, m); });
+    }
+
     // Forgetful, remembering, filtered, and with a subset of rows.
     void expect_all_kinds(Scan scan) {
         const auto expect_kind = [&](const char* kind) {
@@ -156,17 +165,28 @@ TEST_P(DeviceScans, CutAnywhereGiveWhatTheyGiveAtOnce) {
 
 TEST_P(DeviceScans, OneTokenOfEachOfManySequencesMatchesTheCpu) {
     for (const std::int64_t sequences : {2, 3, 65}) {
-        for (Scan& scan : model_scans(sequences)) {
+        for (const Scan& scan : model_scans(sequences)) {
             SCOPED_TRACE(join(sequences, " sequences, mamba1 ", scan.mamba1()));
-            std::vector<Values> states;
-            for (std::int64_t i = 0; i < sequences; ++i) {
-                states.push_back(random_(scan.state.rows, scan.state.cols));
-            }
-            const auto operation = [&](Machine& m) {
-                return scan_sequences(scan, states, true, m);
-            };
-            expect_the_cpus(operation);
+            expect_the_cpus_step(scan);
             if (HasFatalFailure()) return;
+        }
+    }
+}
+
+// Rows on 16-byte borders and not, of as many channels as warps take and not, other numbers of states.
+TEST_P(DeviceScans, OneTokenOfEachOfManySequencesMatchesTheCpuInAnyWidth) {
+    for (const auto& [d_inner, d_state] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+             {1536, 16}, {1544, 16}, {1542, 16}, {37, 16}, {300, 8}, {64, 24}}) {
+        for (const std::int64_t sequences : {7, 46, 64}) {
+            Scan scan = mamba1_scan(random_, sequences, d_inner, d_state);
+            remember(scan, random_);
+            for (const bool filtered : {false, true}) {
+                SCOPED_TRACE(join(sequences, " sequences, ", d_inner, " channels, ", d_state,
+                                  " states, filtered ", filtered));
+                if (filtered) filter_most(scan, 0.5);
+                expect_the_cpus_step(scan);
+                if (HasFatalFailure()) return;
+            }
         }
     }
 }

@@ -131,6 +131,7 @@ inline std::vector<Values> scan_sequences(const Scan& scan, const std::vector<Va
     backend::ScanInputs in;
     in.a = &machine.table(scan.a);
     in.d = &machine.table(scan.d);
+    if (scan.filter) in.filter = {&machine.table(scan.threshold), &machine.table(scan.scale)};
     const View x = machine.tokens(scan.x);
     const View delta = delta_of(scan, machine);
     const View b = machine.tokens(scan.b);
