@@ -67,23 +67,31 @@ public:
           full_(reinterpret_cast<ByteBarrier*>(memory + layout.full)),
           empty_(reinterpret_cast<ByteBarrier*>(memory + layout.empty)) {}
 
-    // With at most `window` under way.
-    __device__ void ask(const bf16* from, int count, int step, int window) {
+    // With so many under way as the layout says.
+    __device__ void ask(const bf16* from, int count, int step) {
         for (int j = 0; j < count; ++j, from += step) {
-            if (round_ > 0) wait_barrier(empty_ + slot_, (round_ - 1) & 1);
-            if (under_way_ == window) {
+            if (under_way_ == layout_.window) {
                 wait_barrier(full_ + awaited_, awaited_round_ & 1);
                 if (++awaited_ == layout_.depth) awaited_ = 0, ++awaited_round_;
             } else {
                 ++under_way_;
             }
-            copy_bulk(ring_ + slot_ * layout_.unit, from, static_cast<std::uint32_t>(layout_.unit),
-                      full_ + slot_);
-            if (++slot_ == layout_.depth) slot_ = 0, ++round_;
+            ask_one(from);
         }
+    }
+    // With as many under way as the ring takes; nothing else may follow.
+    __device__ void ask_last(const bf16* from, int count, int step) {
+        for (int j = 0; j < count; ++j, from += step) ask_one(from);
     }
 
 private:
+    __device__ void ask_one(const bf16* from) {
+        if (round_ > 0) wait_barrier(empty_ + slot_, (round_ - 1) & 1);
+        copy_bulk(ring_ + slot_ * layout_.unit, from, static_cast<std::uint32_t>(layout_.unit),
+                  full_ + slot_);
+        if (++slot_ == layout_.depth) slot_ = 0, ++round_;
+    }
+
     const Layout& layout_;
     unsigned char* ring_;
     ByteBarrier* full_;
@@ -100,13 +108,12 @@ __device__ inline void ask_for_units(const Units& units, const Layout& layout,
     Asking asking(layout, memory);
     for (int layer = 0; layer < layers; ++layer) {
         for (int phase = 0; phase < phases; ++phase)
-            asking.ask(units.source(table[layer], phase), units.count(), units.step(),
-                       layout.window);
+            asking.ask(units.source(table[layer], phase), units.count(), units.step());
     }
     // Nothing else is read then that would wait behind them.
     const HeadUnits last(head);
-    asking.ask(head.weight + std::int64_t{last.first()} * units.step(), last.count(), units.step(),
-               layout.depth);
+    asking.ask_last(head.weight + std::int64_t{last.first()} * units.step(), last.count(),
+                    units.step());
 }
 
 // The units of one of `Pairs` pairs of warps: every so many of the ring's.
