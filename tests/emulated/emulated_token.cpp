@@ -21,7 +21,7 @@ using namespace sipo::cuda;
 struct Options {
     int d_model = 768, layers = 2, tokens = 2, blocks = 16, vocab = 4096;
     unsigned first_tag = 0;  // that the launch before has left
-    unsigned seconds = 60;
+    unsigned seconds = 300;
     std::string fault;
 };
 

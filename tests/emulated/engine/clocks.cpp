@@ -41,7 +41,7 @@ void Meeting::add(const Snapshot& arriving) {
 void Meeting::end_phase() {
     ++phases_;
     if (index_ >= 0) now_[static_cast<std::size_t>(index_)] = phases_;
-    done_ = so_far();
+    done_ = std::make_shared<const Clocks>(now_);
     told_ = nullptr;
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace emulator {
@@ -33,11 +34,14 @@ public:
     Meeting(std::size_t size, int cluster, int index)
         : cluster_(cluster), index_(index), now_(size, 0) {}
 
+    // That starts with what one knows.
+    explicit Meeting(const Snapshot& first) : now_(*first.base), last_(first.base) { add(first); }
+
     void add(const Snapshot& arriving);
     void end_phase();
     void tell(Snapshot& waiting);
-    // What has been collected, to whom it may concern.
-    [[nodiscard]] SharedClocks so_far() const { return std::make_shared<const Clocks>(now_); }
+    // What has been collected, for a meeting that ends like this.
+    [[nodiscard]] SharedClocks all() && { return std::make_shared<const Clocks>(std::move(now_)); }
     [[nodiscard]] int cluster() const { return cluster_; }
     [[nodiscard]] int index() const { return index_; }
     [[nodiscard]] std::uint32_t phases() const { return phases_; }

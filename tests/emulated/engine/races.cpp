@@ -30,12 +30,13 @@ Races::Races(unsigned blocks, unsigned threads, unsigned cluster, unsigned char*
 }
 
 void Races::meet(std::span<Fiber* const> fibers) {
-    if (!on_) return;
-    Meeting all(static_cast<std::size_t>(in_cluster_ + most_barriers_), -1, -1);
+    const auto first = std::ranges::find_if(fibers, [](const Fiber* f) { return f != nullptr; });
+    if (!on_ || first == fibers.end()) return;
+    Meeting meeting(of((*first)->number));
     for (const Fiber* f : fibers) {
-        if (f != nullptr) all.add(of(f->number));
+        if (f != nullptr) meeting.add(of(f->number));
     }
-    const SharedClocks known = all.so_far();
+    const SharedClocks known = std::move(meeting).all();
     for (const Fiber* f : fibers) {
         if (f == nullptr) continue;
         of(f->number).base = known;
