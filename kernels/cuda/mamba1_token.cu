@@ -61,7 +61,7 @@ public:
         if (threadIdx.x < threads) return multiply_all();
         if (threadIdx.x >= threads + warp_size) return add_up_all();
         if (threadIdx.x != threads) return;
-        ask_for_units(units_, layout_, memory_, layers_, head_);
+        ask_for_units<pairs>(units_, layout_, memory_, layers_, head_);
     }
 
 private:

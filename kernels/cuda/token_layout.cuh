@@ -113,7 +113,7 @@ template <int Slices>
     l.sent_full = take(end, barrier);
     l.ring = end;
     l.depth = std::min((shared_bytes - end) / l.unit, most);
-    l.window = std::clamp(bytes_under_way / l.unit, 2, std::max(l.depth, 2));
+    l.window = std::clamp(bytes_under_way / l.unit, 2, std::max(l.depth - Team::pairs, 2));
     l.bytes = end + l.depth * l.unit;
     return l;
 }
@@ -122,7 +122,7 @@ template <int Slices>
 template <int Slices>
 [[nodiscard]] bool fits(const TokenShape& shape, const Layout& l) {
     using Team = Team<Slices>;
-    return l.depth >= Team::pairs && l.channels <= Team::max_channels && l.parts > 0 &&
+    return l.depth >= Team::pairs + l.window && l.channels <= Team::max_channels && l.parts > 0 &&
            l.rows <= max_rows && l.clusters() * l.rows <= 4 * Team::packs * Team::threads &&
            shape.dt_stride % 4 == 0 && shape.dt_rank % 4 == 0 && l.blocks <= shape.d_model;
 }

@@ -59,6 +59,12 @@ private:
 };
 
 // Who asks for units, in the order in which they are taken from the ring. One thread.
+//
+// A pair of warps waits for its next unit with a parity, which also the slot's unit before last has: that of
+// before must have come. It belongs to another pair, and copies come in any order, so this is what keeps it
+// true: when a unit is asked for, all have come that are as far behind it as the ring is deep, less a turn of
+// the pairs.
+template <int Pairs>
 class Asking {
 public:
     __device__ Asking(const Layout& layout, unsigned char* memory)
@@ -67,7 +73,7 @@ public:
           full_(reinterpret_cast<ByteBarrier*>(memory + layout.full)),
           empty_(reinterpret_cast<ByteBarrier*>(memory + layout.empty)) {}
 
-    // With so many under way as the layout says.
+    // With so many under way as the layout says, which is less than the ring's depth by a turn.
     __device__ void ask(const bf16* from, int count, int step) {
         for (int j = 0; j < count; ++j, from += step) {
             if (under_way_ == layout_.window) {
@@ -76,17 +82,27 @@ public:
             } else {
                 ++under_way_;
             }
-            ask_one(from);
+            if (round_ > 0) wait_barrier(empty_ + slot_, (round_ - 1) & 1);
+            copy(from);
         }
     }
-    // With as many under way as the ring takes; nothing else may follow.
+    // With as many under way as the ring takes but for a turn. What has been read has come: one wait a unit,
+    // of which there are many. Nothing else may follow.
     __device__ void ask_last(const bf16* from, int count, int step) {
-        for (int j = 0; j < count; ++j, from += step) ask_one(from);
+        int read = slot_, read_round = round_ - 1;  // of the unit to wait for
+        const auto wait_until_read = [&] {
+            if (read_round >= 0) wait_barrier(empty_ + read, read_round & 1);
+            if (++read == layout_.depth) read = 0, ++read_round;
+        };
+        for (int i = 0; i < Pairs; ++i) wait_until_read();
+        for (int j = 0; j < count; ++j, from += step) {
+            wait_until_read();
+            copy(from);
+        }
     }
 
 private:
-    __device__ void ask_one(const bf16* from) {
-        if (round_ > 0) wait_barrier(empty_ + slot_, (round_ - 1) & 1);
+    __device__ void copy(const bf16* from) {
         copy_bulk(ring_ + slot_ * layout_.unit, from, static_cast<std::uint32_t>(layout_.unit),
                   full_ + slot_);
         if (++slot_ == layout_.depth) slot_ = 0, ++round_;
@@ -102,10 +118,11 @@ private:
 };
 
 // All units of all layers, and the head's.
-__device__ inline void ask_for_units(const Units& units, const Layout& layout,
-                                     unsigned char* memory, int layers, const TokenHead& head) {
+template <int Pairs>
+__device__ void ask_for_units(const Units& units, const Layout& layout, unsigned char* memory,
+                              int layers, const TokenHead& head) {
     const auto* table = reinterpret_cast<const TokenLayer*>(memory + layout.layers);
-    Asking asking(layout, memory);
+    Asking<Pairs> asking(layout, memory);
     for (int layer = 0; layer < layers; ++layer) {
         for (int phase = 0; phase < phases; ++phase)
             asking.ask(units.source(table[layer], phase), units.count(), units.step());

@@ -28,7 +28,7 @@ using bf16 = __nv_bfloat16;
 
 struct Options {
     int d_model = 768, dt_rank = 0, layers = 3, tokens = 3, blocks = 32, pad = 32;
-    int first_tag = 0;
+    int first_tag = 0, vocab = 0;
     bool bias = true, late_factor = false;
     std::uint64_t model_seed = 1;
     double limit_exact = 1.5e-2, limit_rounded = 1e-3;
@@ -328,6 +328,19 @@ std::unique_ptr<TokenArgs> arguments(const Model& m, Matrix<float>& residual, vo
 // The one place that knows how the kernel is started.
 void launch_token(const TokenArgs& args, const Options& o) { mamba1_token(args, o.blocks, nullptr); }
 
+// Of the residual that the kernel left.
+void compare_logits(const std::vector<double>& residual, const Matrix<float>& norm, const Matrix<bf16>& head,
+                    const Matrix<float>& logits, int token) {
+    double squares = 0;
+    for (double v : residual) squares += v * v;
+    const double factor = 1 / std::sqrt(squares / static_cast<double>(residual.size()) + 1e-5);
+    std::vector<double> wanted(static_cast<std::size_t>(head.rows));
+    for (int r = 0; r < head.rows; ++r)
+        for (int c = 0; c < head.cols; ++c)
+            wanted[r] += static_cast<double>(static_cast<float>(head.at(r, c))) * residual[c] * norm.at(0, c) * factor;
+    compare("token " + std::to_string(token) + " logits", Reference<false>::flat(logits), wanted, 5e-3);
+}
+
 void run(const Options& o) {
     Model model(o);
     Reference<false> exact(model);
@@ -343,11 +356,18 @@ void run(const Options& o) {
     std::memset(exchange.data(), 0, words);
     if (o.first_tag != 0) *static_cast<unsigned*>(exchange.data()) = static_cast<unsigned>(o.first_tag);
     const auto args = arguments(model, residual, exchange.data());
+    const int vocab = std::max(o.vocab, 2);
+    Matrix<float> last_norm(1, o.d_model, o.d_model), logits(1, vocab, vocab);
+    Matrix<bf16> head(vocab, o.d_model, o.d_model);
+    random.fill(last_norm, 0.1, 1);
+    random.fill(head, 1 / std::sqrt(o.d_model));
+    args->head = {last_norm.data(), head.data(), logits.data(), o.vocab};
     for (int token = 0; token < o.tokens; ++token) {
         random.fill(residual, 1);
         const std::vector<double> in = Reference<false>::flat(residual);
         launch_token(*args, o);
         std::vector<double> a = in, b = in, found = Reference<false>::flat(residual);
+        if (o.vocab > 0) compare_logits(found, last_norm, head, logits, token);
         exact.step(a);
         like.step(b);
         for (int c = 0; c < o.d_model; ++c) a[c] -= in[c], b[c] -= in[c], found[c] -= in[c];
@@ -371,7 +391,7 @@ void run(const Options& o) {
 
 [[noreturn]] void usage() {
     std::printf(
-        "--d-model N --dt-rank N --layers N --tokens N --blocks N --cluster N (where the launch names none)\n"
+        "--vocab N (0: no head) --d-model N --dt-rank N --layers N --tokens N --blocks N --cluster N (where the launch names none)\n"
         "--mode rr|random|skew --seed N --model-seed N --delay ROUNDS --late-stores 0|1 --preempt N\n"
         "--races 0|1 --relaxed-orders 0|1 --patience TURNS --shared BYTES --pad N --bias 0|1 --late-factor 0|1 --first-tag N\n"
         "--limit X (rounded reference) --limit-exact X --seconds N\n");
@@ -394,6 +414,7 @@ int main(int count, char** words) {
         else if (key == "--layers") o.layers = static_cast<int>(number);
         else if (key == "--tokens") o.tokens = static_cast<int>(number);
         else if (key == "--blocks") o.blocks = static_cast<int>(number);
+        else if (key == "--vocab") o.vocab = static_cast<int>(number);
         else if (key == "--cluster") emu::settings.cluster = static_cast<int>(number);
         else if (key == "--seed") emu::settings.seed = static_cast<std::uint64_t>(number);
         else if (key == "--model-seed") o.model_seed = static_cast<std::uint64_t>(number);
