@@ -258,7 +258,7 @@ __global__ __launch_bounds__(threads<Cut::channels>,
     Four h[d_state];
     if (present) {
 #pragma unroll
-        for (int n = 0; n < d_state; ++n) h[n] = load_four(own + n * states.stride);
+        for (int n = 0; n < d_state; ++n) h[n] = load_fresh(own + n * states.stride);
     }
     ask_weights<Cut::channels>(operands, args, at.first_channel);
     ask_tables(shared, args, at);
