@@ -23,14 +23,10 @@ __device__ inline void store_four(bf16* to, const Four& values) {
         from_float<bf16>(values.values[0]), from_float<bf16>(values.values[1]),
         from_float<bf16>(values.values[2]), from_float<bf16>(values.values[3])};
 }
-// After the copies that have been waited for, before those that are asked for next.
-__device__ inline Four load_shared(std::uint32_t from) {
-    Four v;
-    asm volatile("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4];"
-                 : "=f"(v.values[0]), "=f"(v.values[1]), "=f"(v.values[2]), "=f"(v.values[3])
-                 : "r"(from)
-                 : "memory");
-    return v;
+// Past the multiprocessor's own cache, which does not hear of what others write.
+__device__ inline Four load_fresh(const float* from) {
+    const float4 v = __ldcg(reinterpret_cast<const float4*>(from));
+    return {v.x, v.y, v.z, v.w};
 }
 // Past the multiprocessor's own cache: nobody there reads it again.
 __device__ inline uint4 load_once(const void* from) {

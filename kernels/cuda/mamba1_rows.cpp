@@ -12,7 +12,6 @@ using bf16 = __nv_bfloat16;
 
 constexpr std::int64_t d_state = 16;
 constexpr std::int64_t taps = 4;
-constexpr std::int64_t max_rank = 256;
 
 const CudaMatrix& held(const backend::Matrix* matrix) {
     return static_cast<const CudaMatrix&>(*matrix);
@@ -31,7 +30,7 @@ bool fits_mamba1_rows(const backend::Mamba1Layer& layer, std::int64_t rows) {
     return rows > 1 && rows <= max_states &&
            std::all_of(views.begin(), views.end(), is_wide_half) && layer.x.cols % 8 == 0 &&
            layer.a->rows() == d_state && layer.conv_weight->rows() == taps && rank % 8 == 0 &&
-           rank <= max_rank && held(layer.dt_proj).half();
+           rank <= max_dt_rank && held(layer.dt_proj).half();
 }
 
 bool fits_conv_project(const backend::Mamba1Layer& layer, const RowsDevice& device) {

@@ -51,6 +51,7 @@ inline constexpr int conv_project_outputs = 192;  // at most
 void conv_project_rows(const ConvProjectRowsArgs& args, const StateTable& histories,
                        std::int64_t rows, cudaStream_t s);
 
+inline constexpr int max_dt_rank = 256;
 struct ScanRowsArgs {
     ProjectedRows dt_b_c;
     Rows<__nv_bfloat16> x;           // [rows, d_inner]
@@ -65,7 +66,7 @@ struct ScanRowsArgs {
     std::int64_t a_stride;
     const float* d;
     std::int64_t d_inner;
-    int dt_rank;
+    int dt_rank;  // a multiple of 8
 };
 // Δ = clamp(softplus(dt · dt_projᵀ + bias)), then the recurrence and the gate; states
 // [16, d_inner] move on.

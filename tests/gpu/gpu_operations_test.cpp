@@ -255,6 +255,56 @@ TEST_P(DeviceOperations, ALayersStepOfManySequencesIsItsOperations) {
     }
 }
 
+// The widths that a device may take a whole token of at once, and a head of more rows than fit beside each other.
+TEST_P(DeviceOperations, ATokensLayersAndHeadAreTheirOperations) {
+    constexpr int layers = 3;
+    constexpr int tokens = 3;
+    struct Shape {
+        std::int64_t d_model, head;
+    };
+    for (const Shape shape : {Shape{768, 20000}, Shape{768, 4001}, Shape{1024, 20000},
+                              Shape{1536, 20000}, Shape{2048, 20000}, Shape{2560, 20000}}) {
+        SCOPED_TRACE(join("d_model ", shape.d_model, ", head of ", shape.head));
+        std::vector<RandomLayer> model;
+        std::vector<Values> before;
+        for (int i = 0; i < layers; ++i) {
+            model.emplace_back(random_, shape.d_model, shape.d_model / 16);
+            before.push_back(random_(3, 2 * shape.d_model));
+            before.push_back(random_(16, 2 * shape.d_model));
+        }
+        const Values residual = random_(1, shape.d_model);
+        const Values norm = random_(1, shape.d_model, 0.5, 1.5);
+        const double scale = 1.0 / root(shape.d_model);
+        const Values head = random_(shape.head, shape.d_model, -scale, scale);
+        const auto operation = [&](Machine& machine) {
+            const View stream = machine.whole(residual);
+            std::vector<View> states;
+            for (const Values& state : before) states.push_back(machine.whole(state));
+            const View normed = machine.scratch(1, shape.d_model);
+            const View logits = machine.tokens(1, shape.head, DType::f32);
+            const auto& weights = machine.weights(head, subject_.activations);
+            const auto& last_norm = machine.table(norm);
+            std::vector<backend::Mamba1Layer> on;
+            for (const RandomLayer& layer : model)
+                on.push_back(layer.on(machine, 1, subject_.activations));
+            for (int token = 0; token < tokens; ++token) {
+                for (std::size_t i = 0; i < on.size(); ++i) {
+                    const auto conv = backend::States(states).subspan(2 * i, 1);
+                    const auto ssm = backend::States(states).subspan(2 * i + 1, 1);
+                    if (machine->step_mamba1(on[i], stream, conv, ssm)) continue;
+                    step_by_operations(machine, on[i], stream, conv, ssm);
+                }
+                machine->norm_multiply(stream, last_norm, 1e-5F, normed, weights, logits);
+            }
+            std::vector<Values> results{machine.values(logits), machine.values(stream)};
+            for (const View& state : states) results.push_back(machine.values(state));
+            return results;
+        };
+        expect_the_cpus_chain(operation);
+        if (HasFatalFailure()) return;
+    }
+}
+
 TEST_P(DeviceOperations, LongConvolutionOfAModelsWidthMatchesTheCpu) {
     constexpr std::int64_t channels = 5376;  // x | B | C of Mamba-2 2.7B
     for (const std::int64_t tokens : {1000, 4097}) {
