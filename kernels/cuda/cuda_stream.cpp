@@ -42,6 +42,11 @@ void with_type(DType type, const Run& run) {
     run.template operator()<float>();
 }
 
+// bf16 with no gap between rows.
+bool is_plain_half(const Weights& w) {
+    return w.type == static_cast<int>(DType::bf16) && w.stride == w.cols;
+}
+
 // An event that lives as long as a wait for it.
 class Event {
 public:
@@ -113,8 +118,7 @@ public:
         const Plane from = resolve(in);
         const Plane to = resolve(out);
         const Weights& w = weights_of(matrix);
-        const bool plain = w.type == static_cast<int>(DType::bf16) && w.stride == w.cols;
-        if (from.rows == 1 && to.type == DType::f32 && plain) {
+        if (from.rows == 1 && to.type == DType::f32 && is_plain_half(w)) {
             const TokenHead head{.norm = values_of(weight),
                                  .weight = static_cast<const bf16*>(w.codes),
                                  .logits = to.as<float>().data,
@@ -634,11 +638,9 @@ Mamba1StepArgs<T> step_args(const backend::Mamba1Layer& layer, const View& resid
 
 // What mamba1_token() takes of a layer whose weights it can read: bf16, with no gap between rows.
 std::optional<TokenShape> token_shape(const Mamba1StepArgs<bf16>& args) {
-    const auto plain = [](const Weights& w) {
-        return w.type == static_cast<int>(DType::bf16) && w.stride == w.cols;
-    };
     const bool fits = args.d_state == 16 && args.taps == 4 && args.d_inner == 2 * args.d_model &&
-                      plain(args.in_proj) && plain(args.x_proj) && plain(args.out_proj);
+                      is_plain_half(args.in_proj) && is_plain_half(args.x_proj) &&
+                      is_plain_half(args.out_proj);
     if (!fits) return std::nullopt;
     return TokenShape{.d_model = args.d_model,
                       .dt_rank = args.dt_rank,

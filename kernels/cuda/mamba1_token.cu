@@ -449,10 +449,9 @@ private:
         stage_normed(head_.norm, true);
         load_inputs(at<bf16>(layout_.normed), x);
         const float factor = norm_factor();
-        const HeadUnits own(head_);
-        float* logits = head_.logits + 2 * own.first() + half();
-        multiply_units(own.count(), x,
-                       [&](int unit, float sum) { logits[2 * unit] = sum * factor; });
+        const Part own = units_of(head_);
+        float* logits = head_.logits + 2 * own.first + half();
+        multiply_units(own.count, x, [&](int unit, float sum) { logits[2 * unit] = sum * factor; });
     }
 
     const TokenShape& shape_;

@@ -48,15 +48,7 @@ private:
 [[nodiscard]] __device__ inline int lane_of_thread() { return threadIdx.x % warp_size; }
 
 // A block's units of the head: two rows each.
-class HeadUnits {
-public:
-    __device__ explicit HeadUnits(const TokenHead& head) : own_(head.rows / 2) {}
-    [[nodiscard]] __device__ int count() const { return own_.count; }
-    [[nodiscard]] __device__ int first() const { return own_.first; }
-
-private:
-    Part own_;
-};
+[[nodiscard]] __device__ inline Part units_of(const TokenHead& head) { return Part(head.rows / 2); }
 
 // Who asks for units, in the order in which they are taken from the ring. One thread.
 //
@@ -128,8 +120,8 @@ __device__ void ask_for_units(const Units& units, const Layout& layout, unsigned
             asking.ask(units.source(table[layer], phase), units.count(), units.step());
     }
     // Nothing else is read then that would wait behind them.
-    const HeadUnits last(head);
-    asking.ask_last(head.weight + std::int64_t{last.first()} * units.step(), last.count(),
+    const Part last = units_of(head);
+    asking.ask_last(head.weight + std::int64_t{last.first} * units.step(), last.count,
                     units.step());
 }
 

@@ -59,36 +59,32 @@ void compare(const std::string& what, const std::vector<double>& found,
 }
 
 TokenLayer arguments(const Layer& l) {
-    TokenLayer t{};
-    t.norm = l.norm.data();
-    t.in_proj = l.in_proj.data();
-    t.conv_weight = l.conv_weight.data();
-    t.conv_bias = l.conv_bias.data();
-    t.history = l.history.data();
-    t.x_proj = l.x_proj.data();
-    t.dt_weight = l.dt_weight.data();
-    t.dt_bias = l.dt_bias.data();
-    t.a = l.a.data();
-    t.d = l.d.data();
-    t.state = l.state.data();
-    t.out_proj = l.out_proj.data();
-    return t;
+    return {.norm = l.norm.data(),
+            .in_proj = l.in_proj.data(),
+            .conv_weight = l.conv_weight.data(),
+            .conv_bias = l.conv_bias.data(),
+            .history = l.history.data(),
+            .x_proj = l.x_proj.data(),
+            .dt_weight = l.dt_weight.data(),
+            .dt_bias = l.dt_bias.data(),
+            .a = l.a.data(),
+            .d = l.d.data(),
+            .state = l.state.data(),
+            .out_proj = l.out_proj.data()};
 }
 
 TokenShape shape_of(const Model& m, const Matrix<float>& residual) {
     const Layer& l = m.layers.at(0);
-    TokenShape s{};
-    s.d_model = m.d_model;
-    s.dt_rank = m.dt_rank;
-    s.dt_stride = l.dt_weight.stride();
-    s.conv_stride = l.conv_weight.stride();
-    s.history_stride = l.history.stride();
-    s.a_stride = l.a.stride();
-    s.state_stride = l.state.stride();
-    s.norm_eps = 1e-5F;
-    s.high = std::numeric_limits<float>::infinity();
-    s.residual = residual.data();
-    return s;
+    return {.d_model = m.d_model,
+            .dt_rank = m.dt_rank,
+            .dt_stride = l.dt_weight.stride(),
+            .conv_stride = l.conv_weight.stride(),
+            .history_stride = l.history.stride(),
+            .a_stride = l.a.stride(),
+            .state_stride = l.state.stride(),
+            .norm_eps = 1e-5F,
+            .high = std::numeric_limits<float>::infinity(),
+            .residual = residual.data()};
 }
 
 class Run {
@@ -105,6 +101,7 @@ public:
         std::memset(exchange_->data(), 0, exchange_bytes());
         args_->exchange = make_exchange(args_->shape, exchange_->data());
         args_->exchange.control[0] = options.first_tag;
+        if (options.layers > max_token_layers) throw std::runtime_error("too many layers");
         args_->layers = options.layers;
         for (int i = 0; i < options.layers; ++i)
             args_->layer[i] = arguments(model_.layers[std::size_t(i)]);

@@ -6,18 +6,16 @@
 #include <random>
 #include <vector>
 
+#include "memory.hpp"
+
 // Memory that ends before a page that nobody can touch, less than 256 bytes before it: kernels want borders.
 class GuardedMemory {
 public:
     explicit GuardedMemory(std::size_t bytes);
-    GuardedMemory(const GuardedMemory&) = delete;
-    GuardedMemory& operator=(const GuardedMemory&) = delete;
-    ~GuardedMemory();
     [[nodiscard]] void* data() const { return data_; }
 
 private:
-    std::size_t mapped_;
-    unsigned char* base_;
+    emulator::Mapping pages_;
     unsigned char* data_;
 };
 
