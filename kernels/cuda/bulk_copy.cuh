@@ -36,6 +36,10 @@ __device__ inline void copy_bulk(void* to, const void* from, std::uint32_t bytes
         "l"(from), "r"(bytes), "r"(shared_address(barrier))
         : "memory");
 }
+// Into the second-level cache; `bytes` a multiple of 16.
+__device__ inline void prefetch_bulk(const void* from, std::uint32_t bytes) {
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+}
 __device__ inline void arrive_at(ByteBarrier* barrier) {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier))
                  : "memory");

@@ -42,6 +42,19 @@ __device__ inline void send_word(std::uint32_t place, std::uint32_t word, std::u
         "r"(word), "r"(barrier)
         : "memory");
 }
+// What the thread has written to shared memory, for the bulk copies that read it.
+__device__ inline void publish_to_copies() {
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+// As copy_bulk(), from this block's shared memory to another's; its barrier is told to expect the bytes by its owner.
+__device__ inline void send_bulk(std::uint32_t place, const void* from, std::uint32_t bytes,
+                                 std::uint32_t barrier) {
+    asm volatile(
+        "cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%0], [%1], %2, "
+        "[%3];" ::"r"(place),
+        "r"(shared_address(from)), "r"(bytes), "r"(barrier)
+        : "memory");
+}
 // As wait_barrier(), for what other blocks have sent.
 __device__ inline void wait_barrier_of_cluster(ByteBarrier* barrier, std::uint32_t parity) {
     asm volatile(

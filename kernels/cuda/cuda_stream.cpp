@@ -17,6 +17,7 @@
 #include "mamba1_rows.hpp"
 #include "mamba1_step.hpp"
 #include "matmul.hpp"
+#include "out_projection.hpp"
 #include "scratch.hpp"
 #include "selective_scan_segments.hpp"
 #include "token_queue.hpp"
@@ -202,7 +203,7 @@ public:
         const DeviceGuard guard = current();
         const Event reached;
         auto& before = static_cast<CudaStream&>(other);
-        before.tokens_.flush();
+        before.flush();
         check(cudaEventRecord(reached.get(), before.s()), "an event");
         check(cudaStreamWaitEvent(s(), reached.get()), "waiting for another stream");
     }
@@ -213,9 +214,10 @@ public:
         graphs_.run({{sequences.begin(), sequences.end()}, resolve(rows).data}, [&] {
             try {
                 operations();
-                tokens_.flush();
+                flush();
             } catch (...) {
                 tokens_.drop();
+                out_projection_.drop();
                 throw;
             }
         });
@@ -240,8 +242,12 @@ public:
 private:
     // The device, current, with all that was called before under way.
     [[nodiscard]] DeviceGuard current() {
-        tokens_.flush();
+        flush();
         return DeviceGuard(queue_->device().number());
+    }
+    void flush() {
+        tokens_.flush();
+        out_projection_.flush();
     }
     [[nodiscard]] cudaStream_t s() const { return queue_->stream(); }
     [[nodiscard]] static const Weights& weights_of(const Matrix& matrix) {
@@ -280,6 +286,8 @@ private:
     [[nodiscard]] Weights as_bf16(const Weights& quantised);
     [[nodiscard]] bool step_rows(const backend::Mamba1Layer& layer, const View& residual,
                                  States conv_states, States ssm_states);
+    void step_rows_at_once(const backend::Mamba1Layer& layer, const View& residual,
+                           States conv_states, States ssm_states);
 
     template <typename T>
     void scan_channels(const ScanArgs<T, T>& args, Rows<float> state);
@@ -305,6 +313,7 @@ private:
     PinnedMemory pinned_{pinned_bytes};
     Matmul matmul_{queue_};
     TokenQueue tokens_{queue_};
+    OutProjection out_projection_{queue_};
     GraphCache graphs_{queue_};
 };
 
@@ -675,25 +684,52 @@ bool CudaStream::step_rows(const backend::Mamba1Layer& layer, const View& residu
                            States conv_states, States ssm_states) {
     const std::int64_t rows = residual.rows;
     if (!fits_mamba1_rows(layer, rows)) return false;
+    const RowsDevice device = rows_device(queue_->device().number());
+    if (fits_conv_project(layer, device)) {
+        step_rows_at_once(layer, residual, conv_states, ssm_states);
+        return true;
+    }
     const DeviceGuard guard = current();
     norm_multiply(residual, *layer.norm, layer.norm_eps, layer.normed, *layer.in_proj,
                   layer.projected);
-    const RowsDevice device = rows_device(queue_->device().number());
-    ScanRowsArgs scan = scan_rows_args(layer);
-    if (fits_conv_project(layer, device)) {
-        const std::int64_t sums = conv_project_parts * rows;
-        const ConvProjectRowsArgs args =
-            conv_project_args(layer, product_.get(sums * layer.dt_b_c.cols));
-        conv_project_rows(args, table_of(conv_states), rows, s());
-        scan.dt_b_c = {
-            .sums = {args.sums.data, args.sums.stride}, .parts = conv_project_parts, .rows = rows};
-    } else {
-        conv_rows(conv_rows_args(layer), table_of(conv_states), rows, s());
-        multiply(layer.x, *layer.x_proj, layer.dt_b_c);
-    }
-    scan_rows(scan, table_of(ssm_states), rows, device, s());
+    conv_rows(conv_rows_args(layer), table_of(conv_states), rows, s());
+    multiply(layer.x, *layer.x_proj, layer.dt_b_c);
+    scan_rows(scan_rows_args(layer), table_of(ssm_states), rows, device, s());
     multiply_add(layer.y, *layer.out_proj, residual);
     return true;
+}
+
+// With x_proj in the convolution's launch and, where it can, the next layer's norm in out_proj's.
+void CudaStream::step_rows_at_once(const backend::Mamba1Layer& layer, const View& residual,
+                                   States conv_states, States ssm_states) {
+    const std::int64_t rows = residual.rows;
+    const bool waits = out_projection_.fits(layer, rows);
+    tokens_.flush();
+    if (!waits) out_projection_.flush();
+    const DeviceGuard guard(queue_->device().number());
+    OutProjection::Normed normed;
+    if (waits) {
+        normed = out_projection_.norm(layer, residual);
+        product(resolve(layer.normed), *layer.in_proj, resolve(layer.projected), {});
+    } else {
+        norm_multiply(residual, *layer.norm, layer.norm_eps, layer.normed, *layer.in_proj,
+                      layer.projected);
+    }
+    const std::int64_t sums = conv_project_parts * rows;
+    ConvProjectRowsArgs conv = conv_project_args(layer, product_.get(sums * layer.dt_b_c.cols));
+    conv.conv.squares = normed.squares;
+    conv.conv.factors = normed.factors;
+    conv_project_rows(conv, table_of(conv_states), rows, s());
+    ScanRowsArgs scan = scan_rows_args(layer);
+    scan.factors = normed.factors;
+    scan.dt_b_c = {
+        .sums = {conv.sums.data, conv.sums.stride}, .parts = conv_project_parts, .rows = rows};
+    scan_rows(scan, table_of(ssm_states), rows, rows_device(queue_->device().number()), s());
+    if (waits) {
+        out_projection_.add(layer, residual);
+    } else {
+        multiply_add(layer.y, *layer.out_proj, residual);
+    }
 }
 
 bool CudaStream::step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,

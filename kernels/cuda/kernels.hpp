@@ -26,6 +26,16 @@ struct StateTable {
     std::int64_t stride = 0;
 };
 
+// The squares of rows, as sums over parts of their columns. They stand for the factor of an RMS norm that is still to be
+// multiplied with: 1 / √(mean square + eps), or 1 where there are no parts.
+struct RowSquares {
+    static constexpr int max_parts = 32;
+    const float* sums = nullptr;  // [parts, max_states]
+    int parts = 0;
+    float inverse_width = 0.0F;
+    float eps = 0.0F;
+};
+
 // Whether rows of `cols` elements can be read 16 bytes at a time.
 template <typename T>
 [[nodiscard]] bool is_wide(const Rows<T>& rows, std::int64_t cols) {

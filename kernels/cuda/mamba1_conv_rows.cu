@@ -14,6 +14,7 @@
 #include "four.cuh"
 #include "launch.hpp"
 #include "mamba1_rows.hpp"
+#include "row_factor.cuh"
 #include "tensor_core.cuh"
 
 namespace sipo::cuda {
@@ -71,6 +72,7 @@ struct ConvShared {
     float history[taps - 1][block_rows][channels];
     float weight[taps][channels];
     float bias[channels];
+    float factor[block_rows];
     bf16 x[block_rows][stride];
 };
 
@@ -149,6 +151,15 @@ struct OutputWeights {
     }
 };
 
+// What comes into the convolution of four channels, times the factor of the row's norm.
+template <int Steps>
+__device__ Four normed(const ConvShared<Steps>& shared, const Quad& at, const Pack<bf16, 4>& in) {
+    Four value = widen(in);
+#pragma unroll
+    for (int e = 0; e < 4; ++e) value.values[e] *= shared.factor[at.row];
+    return value;
+}
+
 // x of the block's rows and channels, into shared memory.
 template <int Steps>
 __device__ void convolve_block(ConvShared<Steps>& shared, int rows,
@@ -163,8 +174,9 @@ __device__ void convolve_block(ConvShared<Steps>& shared, int rows,
 #pragma unroll
             for (int k = 0; k < taps; ++k) {
                 const Four weight = load_four(shared.weight[k] + at.column);
-                const Four value =
-                    k < taps - 1 ? load_four(&shared.history[k][at.row][at.column]) : widen(in[i]);
+                const Four value = k < taps - 1
+                                       ? load_four(&shared.history[k][at.row][at.column])
+                                       : normed(shared, at, in[i]);
 #pragma unroll
                 for (int e = 0; e < 4; ++e) sum.values[e] += weight.values[e] * value.values[e];
             }
@@ -193,11 +205,34 @@ __device__ void write_block(const ConvShared<Steps>& shared, const ConvRowsArgs&
             store_passing(to + (k - 1) * histories.stride,
                           load_four(&shared.history[k][at.row][at.column]));
         }
-        store_passing(to + (taps - 2) * histories.stride, widen(in[i]));
+        store_passing(to + (taps - 2) * histories.stride, normed(shared, at, in[i]));
     }
 }
 
 #if __CUDA_ARCH__ >= 900
+
+// The factors of the block's rows, each by a few of its first threads.
+class BlockFactor {
+public:
+    __device__ BlockFactor(const RowSquares& squares, std::int64_t first_row)
+        : squares_(squares), factor_(squares, first_row + row()) {}
+    // Into shared memory, and for those who come after.
+    __device__ void share(float* shared, float* factors, std::int64_t first_row, int rows) const {
+        if (threadIdx.x >= block_rows * row_threads) return;
+        const float value = factor_.value(squares_);
+        if (threadIdx.x % row_threads != 0) return;
+        shared[row()] = value;
+        if (factors != nullptr && row() < rows) factors[first_row + row()] = value;
+    }
+
+private:
+    static constexpr int row_threads = 8;
+    [[nodiscard]] static __device__ int row() {
+        return static_cast<int>(threadIdx.x) / row_threads % block_rows;
+    }
+    const RowSquares& squares_;
+    RowFactor<row_threads> factor_;
+};
 
 // Hands a warp's sums [output_tile, row_tile] to the block of the cluster that adds up their outputs.
 __device__ void hand_over(float* exchange, const float (&sums)[4], int share, int first_row) {
@@ -233,6 +268,7 @@ __global__ __launch_bounds__(project_threads) void convolve_project(ConvProjectR
     weights.ask(args, first_channel);
     wait_for_predecessor();
     let_successor_start();
+    const BlockFactor asked(args.conv.squares, first_row);
     Pack<bf16, 4> in[max_quads] = {};
 #pragma unroll
     for (int i = 0; i < max_quads; ++i) {
@@ -241,6 +277,7 @@ __global__ __launch_bounds__(project_threads) void convolve_project(ConvProjectR
         in[i] = *reinterpret_cast<const Pack<bf16, 4>*>(args.conv.in.row(first_row + at.row) +
                                                         first_channel + at.column);
     }
+    asked.share(shared.factor, blockIdx.x == 0 ? args.conv.factors : nullptr, first_row, left);
     wait_copy_groups<0>();
     __syncthreads();
     convolve_block(shared, left, in);

@@ -15,6 +15,9 @@ struct ConvRowsArgs {
     std::int64_t weight_stride;
     const float* bias;  // may be null
     std::int64_t d_inner;
+    // conv_project_rows() only: of the norm before `in`, whose factors it leaves in [rows].
+    RowSquares squares = {};
+    float* factors = nullptr;
 };
 // The causal convolution of four taps with SiLU; histories [3, d_inner] move on.
 void conv_rows(const ConvRowsArgs& args, const StateTable& histories, std::int64_t rows,
@@ -57,6 +60,7 @@ struct ScanRowsArgs {
     Rows<__nv_bfloat16> x;           // [rows, d_inner]
     Rows<__nv_bfloat16> z;           // [rows, d_inner]
     Rows<__nv_bfloat16> y;           // [rows, d_inner]
+    const float* factors = nullptr;  // [rows], what z lacks; may be null
     const __nv_bfloat16* dt_weight;  // [d_inner, dt_rank]
     std::int64_t dt_stride;
     const float* dt_bias;

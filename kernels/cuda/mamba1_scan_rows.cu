@@ -207,10 +207,10 @@ __device__ Four load_halves(const bf16* from) {
 }
 
 // The recurrence of a thread's channels, whose states go back as they are ready; y with skip and
-// gate.
+// gate, whose z lacks a factor.
 template <int Channels>
 __device__ Four move(const Shared<Channels>& shared, const bf16* b_c, const Place<Channels>& at,
-                     Four (&h)[d_state], float* own, std::int64_t stride) {
+                     Four (&h)[d_state], float* own, std::int64_t stride, float factor) {
     const Four delta = load_halves(&shared.delta[at.sequence][at.column]);
     const Four skip = load_four(&shared.skip[at.column]);
     const Four x = load_halves(&shared.x[at.sequence][at.column]);
@@ -241,7 +241,7 @@ __device__ Four move(const Shared<Channels>& shared, const bf16* b_c, const Plac
     }
     const Four z = load_halves(&shared.z[at.sequence][at.column]);
 #pragma unroll
-    for (int e = 0; e < 4; ++e) y.values[e] *= silu<bf16>(z.values[e]);
+    for (int e = 0; e < 4; ++e) y.values[e] *= silu<bf16>(z.values[e] * factor);
     return y;
 }
 
@@ -264,6 +264,7 @@ __global__ __launch_bounds__(threads<Cut::channels>,
     ask_tables(shared, args, at);
     wait_for_predecessor();
     let_successor_start();
+    const float factor = args.factors != nullptr ? __ldcg(args.factors + min(at.row, rows - 1)) : 1.0F;
     if (present) ask_inputs(shared, args, at);
     if (at.row < rows) {
         if constexpr (Parts == 0) {
@@ -279,7 +280,7 @@ __global__ __launch_bounds__(threads<Cut::channels>,
     __syncthreads();
     if (!present) return;
     const bf16* b_c = operands.projected + at.sequence * operands.projected_stride + args.dt_rank;
-    const Four y = move(shared, b_c, at, h, own, states.stride);
+    const Four y = move(shared, b_c, at, h, own, states.stride, factor);
     store_four(args.y.row(at.row) + at.channel, y);
 }
 

@@ -11,6 +11,7 @@
 #include "mamba1_rows.hpp"
 #include "mamba1_token.hpp"
 #include "matmul.hpp"
+#include "out_projection.hpp"
 #include "selective_scan_segments.hpp"
 
 namespace sipo::cuda {
@@ -129,7 +130,8 @@ std::int64_t stream_bytes(const StreamWork& work, int multiprocessors) {
     const auto width = static_cast<int>(work.d_model);
     std::int64_t sum = pool_bytes(Matmul::workspace_bytes);
     for (const std::int64_t bytes :
-         {pool_bytes(most_exchange_bytes(width, multiprocessors)), scratch(work.rows, id),
+         {pool_bytes(most_exchange_bytes(width, multiprocessors)),
+          pool_bytes(OutProjection::bytes), scratch(work.rows, id),
           converted_bytes(work), dequantised_bytes(work), results_bytes(work),
           segments_bytes(work, multiprocessors), selection_bytes(work)}) {
         sum = checked_add(sum, bytes);

@@ -223,9 +223,9 @@ TEST_P(DeviceOperations, ALayersStepOfManySequencesIsItsOperations) {
     struct Shape {
         std::int64_t d_model, rank;
     };
-    // Two that fill no block of a kernel, 130M, 370M and 2.8B.
-    for (const Shape shape :
-         {Shape{64, 8}, Shape{84, 24}, Shape{768, 48}, Shape{1024, 64}, Shape{2560, 160}}) {
+    // Two that fill no block of a kernel, and the public models from 130M to 2.8B.
+    for (const Shape shape : {Shape{64, 8}, Shape{84, 24}, Shape{768, 48}, Shape{1024, 64},
+                              Shape{1536, 96}, Shape{2048, 128}, Shape{2560, 160}}) {
         const RandomLayer layer(random_, shape.d_model, shape.rank);
         for (const std::int64_t sequences : {1, 2, 5, 17, 64}) {
             SCOPED_TRACE(join("d_model ", shape.d_model, ", ", sequences, " sequences"));
