@@ -12,8 +12,12 @@ __device__ inline Four widen(const Pack<bf16, 4>& raw) {
     return {to_float(raw.values[0]), to_float(raw.values[1]), to_float(raw.values[2]),
             to_float(raw.values[3])};
 }
+// One load, where the compiler makes four of a Pack.
 __device__ inline Four load_four(const bf16* from) {
-    return widen(*reinterpret_cast<const Pack<bf16, 4>*>(from));
+    const uint2 raw = *reinterpret_cast<const uint2*>(from);
+    constexpr std::uint32_t high = 0xffff0000U;
+    return {__uint_as_float(raw.x << 16), __uint_as_float(raw.x & high),
+            __uint_as_float(raw.y << 16), __uint_as_float(raw.y & high)};
 }
 __device__ inline void store_four(float* to, const Four& values) {
     *reinterpret_cast<Four*>(to) = values;

@@ -13,6 +13,7 @@
 #include "four.cuh"
 #include "launch.hpp"
 #include "mamba1_rows.hpp"
+#include "state_step.cuh"
 #include "tensor_core.cuh"
 
 namespace sipo::cuda {
@@ -198,22 +199,14 @@ __device__ void multiply_delta(Shared<Channels>& shared, const Operands& in,
     }
 }
 
-// One load, where the compiler makes four of a Pack.
-__device__ Four load_halves(const bf16* from) {
-    const uint2 raw = *reinterpret_cast<const uint2*>(from);
-    constexpr std::uint32_t high = 0xffff0000U;
-    return {__uint_as_float(raw.x << 16), __uint_as_float(raw.x & high),
-            __uint_as_float(raw.y << 16), __uint_as_float(raw.y & high)};
-}
-
 // The recurrence of a thread's channels, whose states go back as they are ready; y with skip and
 // gate, whose z lacks a factor.
 template <int Channels>
 __device__ Four move(const Shared<Channels>& shared, const bf16* b_c, const Place<Channels>& at,
                      Four (&h)[d_state], float* own, std::int64_t stride, float factor) {
-    const Four delta = load_halves(&shared.delta[at.sequence][at.column]);
+    const Four delta = load_four(&shared.delta[at.sequence][at.column]);
     const Four skip = load_four(&shared.skip[at.column]);
-    const Four x = load_halves(&shared.x[at.sequence][at.column]);
+    const Four x = load_four(&shared.x[at.sequence][at.column]);
     Four scaled, input, y;
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
@@ -223,23 +216,18 @@ __device__ Four move(const Shared<Channels>& shared, const bf16* b_c, const Plac
     }
 #pragma unroll
     for (int first = 0; first < d_state; first += 4) {
-        const Four b = load_halves(b_c + first);
-        const Four c = load_halves(b_c + d_state + first);
+        const Four b = load_four(b_c + first);
+        const Four c = load_four(b_c + d_state + first);
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
             const Four a = load_four(&shared.a[first + i][at.column]);
             Four& state = h[first + i];
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-                const float decay = decay_exp2<bf16>(scaled.values[e] * a.values[e]);
-                state.values[e] = decay * state.values[e] + input.values[e] * b.values[i];
-                y.values[e] += state.values[e] * c.values[i];
-            }
+            advance<bf16, 4>(state, a, {scaled, input}, b.values[i], c.values[i], y);
             store_passing(own, state);
             own += stride;
         }
     }
-    const Four z = load_halves(&shared.z[at.sequence][at.column]);
+    const Four z = load_four(&shared.z[at.sequence][at.column]);
 #pragma unroll
     for (int e = 0; e < 4; ++e) y.values[e] *= silu<bf16>(z.values[e] * factor);
     return y;

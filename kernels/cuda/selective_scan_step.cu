@@ -17,6 +17,7 @@
 #include "launch.hpp"
 #include "scan_common.cuh"
 #include "selective_scan_step.hpp"
+#include "state_step.cuh"
 
 namespace sipo::cuda {
 namespace {
@@ -91,7 +92,7 @@ struct Inputs {
 };
 
 // The recurrence of a thread's channels, whose states go back as they are ready; y with skip and
-// gate. The sums are written out so that they round alike whatever the Width.
+// gate.
 template <typename T, int Width>
 __device__ Pack<T, Width> move(const Tables<Width>& tables, const Inputs<T, Width>& in,
                                Pack<float, Width> (&h)[d_state], float* own, std::int64_t stride) {
@@ -110,12 +111,7 @@ __device__ Pack<T, Width> move(const Tables<Width>& tables, const Inputs<T, Widt
     for (int n = 0; n < d_state; ++n) {
         const auto a = load<float, Width>(&tables.a[n][column]);
         const auto now = load<float, 2>(b_c[n]);
-#pragma unroll
-        for (int e = 0; e < Width; ++e) {
-            const float decay = decay_exp2<T>(scaled.values[e] * a.values[e]);
-            h[n].values[e] = fmaf(decay, h[n].values[e], input.values[e] * now.values[0]);
-            y.values[e] = fmaf(h[n].values[e], now.values[1], y.values[e]);
-        }
+        advance<T, Width>(h[n], a, {scaled, input}, now.values[0], now.values[1], y);
         store_passing(own + n * stride, h[n]);
     }
     Pack<T, Width> gated;
