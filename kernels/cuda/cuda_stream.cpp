@@ -719,6 +719,7 @@ void CudaStream::step_rows_at_once(const backend::Mamba1Layer& layer, const View
     ConvProjectRowsArgs conv = conv_project_args(layer, product_.get(sums * layer.dt_b_c.cols));
     conv.conv.squares = normed.squares;
     conv.conv.factors = normed.factors;
+    conv.starts_early = rows <= gemv_max_rows;
     conv_project_rows(conv, table_of(conv_states), rows, s());
     ScanRowsArgs scan = scan_rows_args(layer);
     scan.factors = normed.factors;

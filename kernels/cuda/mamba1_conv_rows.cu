@@ -7,9 +7,10 @@
 // those of two clusters in the reader. With eight rows a cluster, sixteen clusters would be wanted;
 // the card has room for fifteen at once.
 //
-// Histories and weights are asked for before the predecessor has ended. That is safe: a kernel
-// starts when its predecessor has stopped waiting, so the step before this one, which wrote the
-// histories, is complete.
+// Histories and weights are asked for before the predecessor has ended, where it lets this kernel
+// start early. That is safe: it has stopped waiting then, so the step before this one, which wrote
+// the histories, is complete. Where it does not, what it has made is asked for first: a thread waits
+// for its turn to ask as long as for an answer.
 #include "cluster.cuh"
 #include "four.cuh"
 #include "launch.hpp"
@@ -263,11 +264,13 @@ __global__ __launch_bounds__(project_threads) void convolve_project(ConvProjectR
     const std::int64_t first_row = std::int64_t{blockIdx.y} * block_rows;
     const auto left = static_cast<int>(rows - first_row);
     arrive_at_cluster();
-    ask_conv(shared, args.conv, histories, first_row, left, first_channel);
     OutputWeights<Steps> weights;
-    weights.ask(args, first_channel);
+    const auto ask = [&] {
+        ask_conv(shared, args.conv, histories, first_row, left, first_channel);
+        weights.ask(args, first_channel);
+    };
+    if (args.starts_early) ask();
     wait_for_predecessor();
-    let_successor_start();
     const BlockFactor asked(args.conv.squares, first_row);
     Pack<bf16, 4> in[max_quads] = {};
 #pragma unroll
@@ -277,6 +280,8 @@ __global__ __launch_bounds__(project_threads) void convolve_project(ConvProjectR
         in[i] = *reinterpret_cast<const Pack<bf16, 4>*>(args.conv.in.row(first_row + at.row) +
                                                         first_channel + at.column);
     }
+    if (!args.starts_early) ask();
+    let_successor_start();
     asked.share(shared.factor, blockIdx.x == 0 ? args.conv.factors : nullptr, first_row, left);
     wait_copy_groups<0>();
     __syncthreads();

@@ -46,6 +46,7 @@ struct ConvProjectRowsArgs {
     std::int64_t weight_stride;
     int outputs;
     Rows<float> sums;  // [conv_project_parts * rows, outputs]: parts of the result
+    bool starts_early = false;  // before its predecessor, in_proj, has ended
 };
 inline constexpr int conv_project_parts = 2;
 inline constexpr int conv_project_outputs = 192;  // at most
