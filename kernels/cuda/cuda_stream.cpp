@@ -366,7 +366,10 @@ void CudaStream::product(Plane in, const Matrix& matrix, const Plane& out,
                          const GemvFinish& finish) {
     const auto& held = static_cast<const CudaMatrix&>(matrix);
     if (in.type == DType::f32 && held.type() != DType::f32) in = converted(in, DType::bf16);
-    if (in.rows <= gemv_max_rows) return few_rows(in, held.weights(), out, finish);
+    // Of several rows and bf16 weights cuBLAS makes the most.
+    const bool plain = in.type == DType::bf16 && held.type() == DType::bf16;
+    const std::int64_t few = plain && finish.kind != Finish::softplus ? 1 : gemv_max_rows;
+    if (in.rows <= few) return few_rows(in, held.weights(), out, finish);
     if (in.type == DType::bf16 && held.type() == DType::f32 && !held.half()) {
         in = converted(in, DType::f32);
     }
@@ -719,7 +722,7 @@ void CudaStream::step_rows_at_once(const backend::Mamba1Layer& layer, const View
     ConvProjectRowsArgs conv = conv_project_args(layer, product_.get(sums * layer.dt_b_c.cols));
     conv.conv.squares = normed.squares;
     conv.conv.factors = normed.factors;
-    conv.starts_early = rows <= gemv_max_rows;
+    conv.starts_early = !waits && rows <= gemv_max_rows;
     conv_project_rows(conv, table_of(conv_states), rows, s());
     ScanRowsArgs scan = scan_rows_args(layer);
     scan.factors = normed.factors;

@@ -46,7 +46,7 @@ AddProductPlan OutProjection::plan(const Mamba1Layer& layer) const {
 
 bool OutProjection::fits(const Mamba1Layer& layer, std::int64_t rows) const {
     const int clusters = plan(layer).clusters;
-    return rows > gemv_max_rows && rows <= max_states && clusters > 0 &&
+    return rows > 1 && rows <= max_states && clusters > 0 &&
            clusters <= RowSquares::max_parts && is_half(*layer.out_proj) &&
            is_half(*layer.in_proj) && resolve(layer.normed).type == DType::bf16 &&
            is_hopper(queue_->device().number());
