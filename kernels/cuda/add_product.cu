@@ -47,9 +47,13 @@ struct Shared {
     ByteBarrier arrived;
     float squares[warp_rows][4];  // of a row, by warps
     // A warp's own sums, where inputs were.
-    __device__ float4* staged(int warp) { return reinterpret_cast<float4*>(in[0]) + warp * fragment; }
+    __device__ float4* staged(int warp) {
+        return reinterpret_cast<float4*>(in[0]) + warp * fragment;
+    }
     // Those that block `from` sends to block `to`.
-    __device__ float4* sent(int from, int to) { return sums[(from - to - 1 + cluster_blocks) % cluster_blocks]; }
+    __device__ float4* sent(int from, int to) {
+        return sums[(from - to - 1 + cluster_blocks) % cluster_blocks];
+    }
 };
 
 #if __CUDA_ARCH__ >= 900
@@ -67,7 +71,8 @@ struct Cursor {
     }
 };
 
-__device__ void copy_tile(void* to, const CUtensorMap& map, int column, int row, ByteBarrier* barrier) {
+__device__ void copy_tile(void* to, const CUtensorMap& map, int column, int row,
+                          ByteBarrier* barrier) {
     asm volatile(
         "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], "
         "[%1, {%2, %3}], [%4];" ::"r"(shared_address(to)),
@@ -98,8 +103,9 @@ __device__ void init_barriers(Shared<Tile>& shared) {
 
 // A block's tiles of a matrix, from `row` on, into a ring.
 template <int Slots, int Bytes>
-__device__ void ask_tiles(unsigned char (&ring)[Slots][Bytes], ByteBarrier (&full)[Slots], ByteBarrier (&empty)[Slots],
-                          const CUtensorMap& map, int row, const Part& part) {
+__device__ void ask_tiles(unsigned char (&ring)[Slots][Bytes], ByteBarrier (&full)[Slots],
+                          ByteBarrier (&empty)[Slots], const CUtensorMap& map, int row,
+                          const Part& part) {
     Cursor<Slots> at;
     for (int stage = 0; stage < part.stages; ++stage) {
         if (stage >= Slots) wait_barrier(&empty[at.slot], at.turn ^ 1U);
@@ -122,7 +128,8 @@ __device__ void ask_next(const AddProductArgs& args) {
     const std::int64_t lane = threadIdx.x % warp_size;
     for (std::int64_t at = (lane * gridDim.x + blockIdx.x) * piece; at < args.next_bytes;
          at += piece * warp_size * gridDim.x) {
-        prefetch_bulk(static_cast<const char*>(args.next) + at, static_cast<std::uint32_t>(min(piece, args.next_bytes - at)));
+        prefetch_bulk(static_cast<const char*>(args.next) + at,
+                      static_cast<std::uint32_t>(min(piece, args.next_bytes - at)));
     }
 }
 
@@ -167,7 +174,8 @@ __device__ void exchange(Shared<Tile>& shared, const float (&sums)[Tile / 2]) {
     float4* own = shared.staged(warp);
 #pragma unroll
     for (int j = 0; j < shared.groups; ++j) {
-        own[j * warp_size + lane] = {sums[4 * j], sums[4 * j + 1], sums[4 * j + 2], sums[4 * j + 3]};
+        own[j * warp_size + lane] = {sums[4 * j], sums[4 * j + 1], sums[4 * j + 2],
+                                     sums[4 * j + 3]};
     }
     publish_to_copies();
     __syncwarp();
@@ -185,14 +193,17 @@ template <int Tile>
 class Adding {
 public:
     __device__ Adding(const AddProductArgs& args, int first_output)
-        : args_(args), row_(cluster_rank() * warp_rows + operand_row()), first_output_(first_output) {}
+        : args_(args),
+          row_(cluster_rank() * warp_rows + operand_row()),
+          first_output_(first_output) {}
 
     // What the sums are added to, asked for before they are there.
     __device__ void prepare() {
 #pragma unroll
         for (int i = 0; i < items; ++i) {
             if (!present(i)) continue;
-            if (args_.norm != nullptr) norm_[i] = *reinterpret_cast<const float2*>(args_.norm + column(i));
+            if (args_.norm != nullptr)
+                norm_[i] = *reinterpret_cast<const float2*>(args_.norm + column(i));
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
                 if (row(half) < args_.rows) residual_[i][half] = *residual_at(i, half);
@@ -203,7 +214,8 @@ public:
     __device__ void finish(Shared<Tile>& shared) {
         float4 sums[items];
 #pragma unroll
-        for (int i = 0; i < items; ++i) sums[i] = whole_sum(shared, min(group(i), shared.groups - 1));
+        for (int i = 0; i < items; ++i)
+            sums[i] = whole_sum(shared, min(group(i), shared.groups - 1));
         float squares[2] = {};
 #pragma unroll
         for (int i = 0; i < items; ++i) {
@@ -219,7 +231,9 @@ private:
     __device__ int group(int i) const { return static_cast<int>(threadIdx.x) / warp_size + 4 * i; }
     __device__ int column(int i) const { return first_output_ + group(i) * 8 + operand_column(); }
     __device__ int row(int half) const { return row_ + 8 * half; }
-    __device__ bool present(int i) const { return group(i) < Tile / 8 && column(i) < args_.outputs; }
+    __device__ bool present(int i) const {
+        return group(i) < Tile / 8 && column(i) < args_.outputs;
+    }
     __device__ float2* residual_at(int i, int half) const {
         return reinterpret_cast<float2*>(args_.residual.row(row(half)) + column(i));
     }
@@ -260,7 +274,8 @@ private:
         if (thread >= warp_rows) return;
         const float* p = shared.squares[thread];
         const int tile = static_cast<int>(blockIdx.x) / cluster_blocks;
-        args_.squares[tile * max_states + cluster_rank() * warp_rows + thread] = p[0] + p[1] + p[2] + p[3];
+        args_.squares[tile * max_states + cluster_rank() * warp_rows + thread] =
+            p[0] + p[1] + p[2] + p[3];
     }
 
     const AddProductArgs& args_;
@@ -273,7 +288,8 @@ private:
 #endif
 
 template <int Tile>
-__global__ __launch_bounds__(threads, 1) void add_product_rows(const __grid_constant__ AddProductArgs args) {
+__global__ __launch_bounds__(threads,
+                             1) void add_product_rows(const __grid_constant__ AddProductArgs args) {
 #if __CUDA_ARCH__ >= 900
     extern __shared__ __align__(1024) unsigned char memory[];
     auto& shared = *reinterpret_cast<Shared<Tile>*>(memory);
@@ -332,7 +348,9 @@ void for_tile(int tile, const Run& run) {
 }
 
 // Groups of multiprocessors that share a cluster hold fewer clusters than their number says.
-int clusters_at_once(int multiprocessors) { return multiprocessors / cluster_blocks - multiprocessors / 44; }
+int clusters_at_once(int multiprocessors) {
+    return multiprocessors / cluster_blocks - multiprocessors / 44;
+}
 
 }  // namespace
 
@@ -350,7 +368,8 @@ void add_product(const AddProductArgs& args, const AddProductPlan& plan, cudaStr
     for_tile(plan.tile, [&]<int Tile>() {
         const auto kernel = add_product_rows<Tile>;
         allow_shared(kernel, sizeof(Shared<Tile>));
-        launch_clusters(s, cluster_blocks, dim3(cluster_blocks * static_cast<unsigned>(plan.clusters)), threads,
+        launch_clusters(s, cluster_blocks,
+                        dim3(cluster_blocks * static_cast<unsigned>(plan.clusters)), threads,
                         sizeof(Shared<Tile>), kernel, args);
     });
 }

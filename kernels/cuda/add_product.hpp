@@ -28,7 +28,8 @@ struct AddProductPlan {
     int tile = 0;  // none: the shape has no kernel
     int clusters = 0;
 };
-[[nodiscard]] AddProductPlan plan_add_product(std::int64_t outputs, std::int64_t inputs, int multiprocessors);
+[[nodiscard]] AddProductPlan plan_add_product(std::int64_t outputs, std::int64_t inputs,
+                                              int multiprocessors);
 void add_product(const AddProductArgs& args, const AddProductPlan& plan, cudaStream_t s);
 
 }  // namespace sipo::cuda

@@ -1,5 +1,6 @@
-// Products of one to four rows: decoding. Every weight is read once, and that is all the time there
-// is, so the kernel is about reading: sixteen weights a lane and step, several steps under way, and
+// Products of one to four rows: one sequence decodes, or a few with weights that cuBLAS does not take
+// as they are. Every weight is read once, and that is all the time there is, so the kernel is about
+// reading: sixteen weights a lane and step, several steps under way, and
 // the first of them asked for before the predecessor in the stream has ended, since weights do not
 // depend on it. The inputs wait in shared memory as floats.
 //

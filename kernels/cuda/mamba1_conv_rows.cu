@@ -175,9 +175,8 @@ __device__ void convolve_block(ConvShared<Steps>& shared, int rows,
 #pragma unroll
             for (int k = 0; k < taps; ++k) {
                 const Four weight = load_four(shared.weight[k] + at.column);
-                const Four value = k < taps - 1
-                                       ? load_four(&shared.history[k][at.row][at.column])
-                                       : normed(shared, at, in[i]);
+                const Four value = k < taps - 1 ? load_four(&shared.history[k][at.row][at.column])
+                                                : normed(shared, at, in[i]);
 #pragma unroll
                 for (int e = 0; e < 4; ++e) sum.values[e] += weight.values[e] * value.values[e];
             }

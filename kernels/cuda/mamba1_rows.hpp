@@ -45,7 +45,7 @@ struct ConvProjectRowsArgs {
     const __nv_bfloat16* weight;  // [outputs, d_inner]
     std::int64_t weight_stride;
     int outputs;
-    Rows<float> sums;  // [conv_project_parts * rows, outputs]: parts of the result
+    Rows<float> sums;           // [conv_project_parts * rows, outputs]: parts of the result
     bool starts_early = false;  // before its predecessor, in_proj, has ended
 };
 inline constexpr int conv_project_parts = 2;

@@ -252,7 +252,8 @@ __global__ __launch_bounds__(threads<Cut::channels>,
     ask_tables(shared, args, at);
     wait_for_predecessor();
     let_successor_start();
-    const float factor = args.factors != nullptr ? __ldcg(args.factors + min(at.row, rows - 1)) : 1.0F;
+    const float factor =
+        args.factors != nullptr ? __ldcg(args.factors + min(at.row, rows - 1)) : 1.0F;
     if (present) ask_inputs(shared, args, at);
     if (at.row < rows) {
         if constexpr (Parts == 0) {

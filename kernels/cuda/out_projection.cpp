@@ -46,10 +46,9 @@ AddProductPlan OutProjection::plan(const Mamba1Layer& layer) const {
 
 bool OutProjection::fits(const Mamba1Layer& layer, std::int64_t rows) const {
     const int clusters = plan(layer).clusters;
-    return rows > 1 && rows <= max_states && clusters > 0 &&
-           clusters <= RowSquares::max_parts && is_half(*layer.out_proj) &&
-           is_half(*layer.in_proj) && resolve(layer.normed).type == DType::bf16 &&
-           is_hopper(queue_->device().number());
+    return rows > 1 && rows <= max_states && clusters > 0 && clusters <= RowSquares::max_parts &&
+           is_half(*layer.out_proj) && is_half(*layer.in_proj) &&
+           resolve(layer.normed).type == DType::bf16 && is_hopper(queue_->device().number());
 }
 
 bool OutProjection::follows(const Plane& residual) const {
@@ -91,7 +90,8 @@ void OutProjection::add(const Mamba1Layer& layer, const View& residual) {
     const AddProductPlan cut = plan(layer);
     AddProductArgs args{};
     args.in = make_tensor_map(read_only(y), y.rows, y.cols, max_states);
-    args.weights = make_tensor_map({static_cast<const bf16*>(w.codes), w.stride}, w.rows, w.cols, cut.tile);
+    args.weights =
+        make_tensor_map({static_cast<const bf16*>(w.codes), w.stride}, w.rows, w.cols, cut.tile);
     args.rows = static_cast<int>(y.rows);
     args.outputs = static_cast<int>(w.rows);
     args.inputs = static_cast<int>(w.cols);

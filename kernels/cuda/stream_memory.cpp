@@ -130,10 +130,9 @@ std::int64_t stream_bytes(const StreamWork& work, int multiprocessors) {
     const auto width = static_cast<int>(work.d_model);
     std::int64_t sum = pool_bytes(Matmul::workspace_bytes);
     for (const std::int64_t bytes :
-         {pool_bytes(most_exchange_bytes(width, multiprocessors)),
-          pool_bytes(OutProjection::bytes), scratch(work.rows, id),
-          converted_bytes(work), dequantised_bytes(work), results_bytes(work),
-          segments_bytes(work, multiprocessors), selection_bytes(work)}) {
+         {pool_bytes(most_exchange_bytes(width, multiprocessors)), pool_bytes(OutProjection::bytes),
+          scratch(work.rows, id), converted_bytes(work), dequantised_bytes(work),
+          results_bytes(work), segments_bytes(work, multiprocessors), selection_bytes(work)}) {
         sum = checked_add(sum, bytes);
     }
     return sum;

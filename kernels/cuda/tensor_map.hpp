@@ -14,7 +14,7 @@ namespace sipo::cuda {
 inline constexpr int map_columns = 64;
 // Tiles of `tile_rows` rows and map_columns columns of the first rows and columns of `matrix`, whose address and
 // stride are multiples of 16 bytes. What lies outside reads as zero.
-[[nodiscard]] CUtensorMap make_tensor_map(const Rows<const __nv_bfloat16>& matrix, std::int64_t rows,
-                                          std::int64_t cols, int tile_rows);
+[[nodiscard]] CUtensorMap make_tensor_map(const Rows<const __nv_bfloat16>& matrix,
+                                          std::int64_t rows, std::int64_t cols, int tile_rows);
 
 }  // namespace sipo::cuda
