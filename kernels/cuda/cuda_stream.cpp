@@ -346,7 +346,7 @@ void CudaStream::download(View from, std::span<float> values) {
     const DeviceGuard guard = current();
     const Plane in = resolve(from);
     const std::int64_t count = in.rows * in.cols;
-    const float* packed = static_cast<const float*>(in.data);
+    const auto* packed = static_cast<const float*>(in.data);
     if (in.type != DType::f32 || (in.stride != in.cols && in.rows > 1)) {
         const Plane gathered{transfer_.get(count), DType::f32, in.cols, in.rows, in.cols};
         copy_plane(in, gathered);
@@ -759,7 +759,7 @@ bool CudaStream::step_mamba1(const backend::Mamba1Layer& layer, View residual, S
 
 }  // namespace
 
-backend::StreamPtr make_cuda_stream(std::shared_ptr<Device> device) {
+backend::StreamPtr make_cuda_stream(const std::shared_ptr<Device>& device) {
     const DeviceGuard guard(device->number());
     return std::make_unique<CudaStream>(device);
 }

@@ -8,6 +8,6 @@
 
 namespace sipo::cuda {
 
-[[nodiscard]] backend::StreamPtr make_cuda_stream(std::shared_ptr<Device> device);
+[[nodiscard]] backend::StreamPtr make_cuda_stream(const std::shared_ptr<Device>& device);
 
 }  // namespace sipo::cuda
