@@ -1,10 +1,12 @@
 // out_proj of a step of several sequences on Hopper, added to the residual.
 //
-// The weights are nearly all of the bytes, and there are too few outputs to give each multiprocessor some of its own. So
-// the four blocks of a cluster have a tile of outputs together and a quarter of the inputs each; the sums of the four
-// meet in shared memory, where each block brings a quarter of the rows together. The copy engine brings weights and
-// inputs through rings; the weights begin to come before the predecessor has ended. When the last of them are there the
-// memory would idle until the successor's begin to come, so some of those are asked for into the cache.
+// The weights are nearly all of the bytes, and there are too few outputs to give each
+// multiprocessor some of its own. So the four blocks of a cluster have a tile of outputs together
+// and a quarter of the inputs each; the sums of the four meet in shared memory, where each block
+// brings a quarter of the rows together. The copy engine brings weights and inputs through rings;
+// the weights begin to come before the predecessor has ended. When the last of them are there the
+// memory would idle until the successor's begin to come, so some of those are asked for into the
+// cache.
 #include "add_product.hpp"
 #include "cluster.cuh"
 #include "device_math.cuh"
@@ -79,6 +81,7 @@ __device__ void copy_tile(void* to, const CUtensorMap& map, int column, int row,
         "l"(&map), "r"(column), "r"(row), "r"(shared_address(barrier))
         : "memory");
 }
+
 // What a block has of a product.
 struct Part {
     int first_output;
@@ -187,8 +190,8 @@ __device__ void exchange(Shared<Tile>& shared, const float (&sums)[Tile / 2]) {
     wait_barrier_of_cluster(&shared.arrived, 0);
 }
 
-// The block's rows of the cluster's tile: a warp has every fourth group of eight columns, a lane two neighbours of two
-// rows.
+// The block's rows of the cluster's tile: a warp has every fourth group of eight columns, a lane two
+// neighbours of two rows.
 template <int Tile>
 class Adding {
 public:
@@ -202,8 +205,9 @@ public:
 #pragma unroll
         for (int i = 0; i < items; ++i) {
             if (!present(i)) continue;
-            if (args_.norm != nullptr)
+            if (args_.norm != nullptr) {
                 norm_[i] = *reinterpret_cast<const float2*>(args_.norm + column(i));
+            }
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
                 if (row(half) < args_.rows) residual_[i][half] = *residual_at(i, half);
@@ -214,8 +218,9 @@ public:
     __device__ void finish(Shared<Tile>& shared) {
         float4 sums[items];
 #pragma unroll
-        for (int i = 0; i < items; ++i)
+        for (int i = 0; i < items; ++i) {
             sums[i] = whole_sum(shared, min(group(i), shared.groups - 1));
+        }
         float squares[2] = {};
 #pragma unroll
         for (int i = 0; i < items; ++i) {
@@ -333,8 +338,8 @@ __global__ __launch_bounds__(threads,
 #endif
 }
 
-// run.template operator()<Tile>() for a tile that has a kernel. With the card's thirty clusters at once these leave none
-// of the public models' widths a second turn.
+// run.template operator()<Tile>() for a tile that has a kernel. With the thirty clusters that the card
+// has at once these leave none of the public models' widths a second turn.
 constexpr int tiles[] = {32, 40, 56, 72, 88};
 template <typename Run>
 void for_tile(int tile, const Run& run) {

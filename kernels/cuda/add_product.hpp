@@ -1,5 +1,5 @@
-// residual += in · weightsᵀ for at most max_states rows and bf16 weights on Hopper, with the norm that follows: out_proj of a step
-// of several sequences.
+// residual += in · weightsᵀ for at most max_states rows and bf16 weights on Hopper, with the norm that
+// follows: out_proj of a step of several sequences.
 #pragma once
 
 #include "kernels.hpp"
@@ -14,11 +14,13 @@ struct AddProductArgs {
     int outputs;
     int inputs;
     Rows<float> residual;  // [rows, outputs]
-    // Where there is a norm: hidden = residual ⊙ norm, which lacks the factor that the squares of the residual give.
+    // Where there is a norm: hidden = residual ⊙ norm, which lacks the factor that the squares of the
+    // residual give.
     const float* norm;
     Rows<__nv_bfloat16> hidden;  // [rows, outputs]
     float* squares;              // [clusters, max_states]
-    // Weights that are wanted next, from a border of 16 bytes on: asked for when this product's have come.
+    // Weights that are wanted next, from a border of 16 bytes on: asked for when this product's have
+    // come.
     const void* next;
     std::int64_t next_bytes;
 };

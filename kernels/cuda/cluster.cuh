@@ -46,7 +46,8 @@ __device__ inline void send_word(std::uint32_t place, std::uint32_t word, std::u
 __device__ inline void publish_to_copies() {
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
-// As copy_bulk(), from this block's shared memory to another's; its barrier is told to expect the bytes by its owner.
+// As copy_bulk(), from this block's shared memory to another's, which tells its own barrier how many
+// bytes to expect.
 __device__ inline void send_bulk(std::uint32_t place, const void* from, std::uint32_t bytes,
                                  std::uint32_t barrier) {
     asm volatile(

@@ -26,8 +26,8 @@ struct StateTable {
     std::int64_t stride = 0;
 };
 
-// The squares of rows, as sums over parts of their columns. They stand for the factor of an RMS norm that is still to be
-// multiplied with: 1 / √(mean square + eps), or 1 where there are no parts.
+// The squares of rows, as sums over parts of their columns. They stand for the factor of an RMS norm
+// that is still to be multiplied with: 1 / √(mean square + eps), or 1 where there are no parts.
 struct RowSquares {
     static constexpr int max_parts = 32;
     const float* sums = nullptr;  // [parts, max_states]

@@ -62,6 +62,7 @@ constexpr int block_rows = 16;
 constexpr int output_tile = 16;               // a warp's
 constexpr int channel_step = 32;              // 16 bytes of each of the four lanes that share a row
 constexpr int max_quads = 4;                  // of a thread
+constexpr int factor_threads = 8;             // that find the factor of a row
 constexpr int project_threads = conv_project_outputs / output_tile * warp_size;
 
 // Steps: channel_step channels, as many as a slice has.
@@ -218,20 +219,19 @@ public:
         : squares_(squares), factor_(squares, first_row + row()) {}
     // Into shared memory, and for those who come after.
     __device__ void share(float* shared, float* factors, std::int64_t first_row, int rows) const {
-        if (threadIdx.x >= block_rows * row_threads) return;
+        if (threadIdx.x >= block_rows * factor_threads) return;
         const float value = factor_.value(squares_);
-        if (threadIdx.x % row_threads != 0) return;
+        if (threadIdx.x % factor_threads != 0) return;
         shared[row()] = value;
         if (factors != nullptr && row() < rows) factors[first_row + row()] = value;
     }
 
 private:
-    static constexpr int row_threads = 8;
     [[nodiscard]] static __device__ int row() {
-        return static_cast<int>(threadIdx.x) / row_threads % block_rows;
+        return static_cast<int>(threadIdx.x) / factor_threads % block_rows;
     }
     const RowSquares& squares_;
-    RowFactor<row_threads> factor_;
+    RowFactor<factor_threads> factor_;
 };
 
 // Hands a warp's sums [output_tile, row_tile] to the block of the cluster that adds up their outputs.
@@ -355,6 +355,7 @@ bool fits_conv_project(std::int64_t d_inner, std::int64_t outputs, const RowsDev
         const std::int64_t quads = std::int64_t{block_rows} * ConvShared<Steps>::channels / 4;
         fits = d_inner == Steps * slices * channel_step &&
                quads <= max_quads * std::int64_t{threads_for(outputs)} &&
+               threads_for(outputs) >= unsigned{block_rows * factor_threads} &&
                shared_bytes<Steps>(outputs) <= static_cast<std::size_t>(device.shared_bytes);
     });
     return fits;

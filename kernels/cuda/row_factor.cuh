@@ -6,7 +6,8 @@
 
 namespace sipo::cuda {
 
-// By `Threads` neighbouring threads of a warp. Asks for the squares; whoever wants the factor waits for them.
+// By `Threads` neighbouring threads of a warp. Asks for the squares; whoever wants the factor waits for
+// them.
 template <int Threads>
 class RowFactor {
 public:

@@ -1,16 +1,18 @@
-// Hopper's product of a warpgroup, four warps (wgmma, sm_90a): [64, N] += A [64, 16] · B [N, 16]ᵀ of bf16 in shared
-// memory, with float32 sums in registers. PTX ISA, "Asynchronous Warpgroup Level Matrix Multiply-Accumulate".
+// Hopper's product of a warpgroup, four warps (wgmma, sm_90a): [64, N] += A [64, 16] · B [N, 16]ᵀ of
+// bf16 in shared memory, with float32 sums in registers. PTX ISA, "Asynchronous Warpgroup Level Matrix
+// Multiply-Accumulate".
 //
-// A warp has sixteen rows. In a lane's part of the sums elements 4j and 4j + 1 lie in row operand_row() of them and
-// columns 8j + operand_column() and the next, elements 4j + 2 and 4j + 3 eight rows below.
+// A warp has sixteen rows. In a lane's part of the sums elements 4j and 4j + 1 lie in row
+// operand_row() of them and columns 8j + operand_column() and the next, elements 4j + 2 and 4j + 3
+// eight rows below.
 #pragma once
 
 #include "async_copy.cuh"
 
 namespace sipo::cuda {
 
-// An operand whose rows are 128 bytes in the copy engine's swizzle of 128 bytes: 64 columns, of which a product takes
-// sixteen. `tile` lies on a border of 1,024 bytes.
+// An operand whose rows are 128 bytes in the copy engine's swizzle of 128 bytes: 64 columns, of which
+// a product takes sixteen. `tile` lies on a border of 1,024 bytes.
 __device__ inline std::uint64_t swizzled_operand(const void* tile) {
     constexpr std::uint64_t eight_rows = 1024 / 16;
     constexpr std::uint64_t swizzle = 1;  // of 128 bytes
