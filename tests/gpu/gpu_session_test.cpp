@@ -1,5 +1,6 @@
 // Sessions on the device: cancelling, failures that are a status, threads, and states that move
 // between the device and the CPU.
+#include <array>
 #include <atomic>
 #include <thread>
 
@@ -143,6 +144,65 @@ TEST_P(DeviceSession, ASnapshotMovesBetweenTheCpuAndTheDevice) {
     EXPECT_LE(relative_l2(read_on(cpu_model, model_), expected), tolerance);
     EXPECT_LE(relative_l2(read_on(model_, cpu_model), expected), tolerance);
     EXPECT_LE(relative_l2(read_on(model_, model_), expected), tolerance);
+}
+
+// Threads with a device each, sessions that decode together on it, and a state that goes from one
+// device to the other.
+TEST_P(DeviceSession, TwoDevicesOfAHostAnswerAlike) {
+    if (!is_cuda()) GTEST_SKIP() << "only cuda devices have numbers";
+    try {
+        (void)backend::make_backend("cuda:1");
+    } catch (const Error&) {
+        GTEST_SKIP() << "this machine has one device";
+    }
+    const auto prompt = ids("long");
+    constexpr std::size_t devices = 2;
+    for (const DType weights : {DType::f32, DType::bf16}) {
+        const std::array models{open_checkpoint(GetParam(), weights, "cuda:0"),
+                                open_checkpoint(GetParam(), weights, "cuda:1")};
+        std::array<std::vector<float>, devices> alone;
+        std::array<std::vector<float>, devices> together;
+        std::array<std::string, devices> errors;
+        const auto work = [&](std::size_t device) {
+            std::vector<std::unique_ptr<Session>> sessions;
+            std::vector<Session*> pointers;
+            for (int i = 0; i < 6; ++i) {
+                sessions.push_back(std::make_unique<Session>(models[device], SessionOptions{}));
+                sessions.back()->prefill(std::span(prompt).first(700));
+                pointers.push_back(sessions.back().get());
+            }
+            for (std::size_t t = 0; t < 5; ++t) {
+                sessions.front()->decode(prompt[t]);
+                Session::decode_together(std::span(pointers).subspan(1),
+                                         std::span(prompt).subspan(t, pointers.size() - 1));
+            }
+            const auto logits_of = [](Session& session) {
+                return std::vector<float>(session.logits().begin(), session.logits().end());
+            };
+            alone[device] = logits_of(*sessions.front());
+            together[device] = logits_of(*sessions.back());
+        };
+        std::vector<std::thread> workers;
+        for (std::size_t device = 0; device < devices; ++device) {
+            workers.emplace_back([&, device] {
+                try {
+                    work(device);
+                } catch (const std::exception& error) {
+                    errors[device] = error.what();
+                }
+            });
+        }
+        for (std::thread& worker : workers) worker.join();
+        for (const std::string& error : errors) ASSERT_EQ(error, "");
+        EXPECT_LE(relative_l2(alone[1], alone[0]), tolerance);
+        EXPECT_LE(relative_l2(together[1], together[0]), tolerance);
+        Session before(models[0], {});
+        before.prefill(std::span(prompt).first(700));
+        Session after(models[1], {});
+        after.load(before.save(Encoding::zstd_planes), "the snapshot");
+        for (std::size_t t = 0; t < 5; ++t) after.decode(prompt[t]);
+        EXPECT_LE(relative_l2(after.logits(), alone[0]), tolerance);
+    }
 }
 
 TEST_P(DeviceSession, TellsWhereItComputes) {
