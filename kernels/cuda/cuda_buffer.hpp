@@ -74,4 +74,8 @@ private:
     DeviceMemory half_codes_;
 };
 
+[[nodiscard]] inline const CudaMatrix& held(const backend::Matrix& matrix) {
+    return static_cast<const CudaMatrix&>(matrix);
+}
+
 }  // namespace sipo::cuda

@@ -93,12 +93,13 @@ public:
         const DeviceGuard guard = current();
         const auto count = static_cast<std::int64_t>(ids.size());
         if (count > FewIds::most) {
-            cuda::embed(weights_of(table), ids_.upload(ids.data(), count), f32(out), count, s());
+            cuda::embed(held(table).weights(), ids_.upload(ids.data(), count), f32(out), count,
+                        s());
             return;
         }
         FewIds few{};
         std::copy(ids.begin(), ids.end(), few.id);
-        cuda::embed(weights_of(table), few, f32(out), count, s());
+        cuda::embed(held(table).weights(), few, f32(out), count, s());
     }
 
     void rms_norm(View in, const Buffer& weight, float eps, View out) override {
@@ -118,7 +119,7 @@ public:
                        View out) override {
         const Plane from = resolve(in);
         const Plane to = resolve(out);
-        const Weights& w = weights_of(matrix);
+        const Weights& w = held(matrix).weights();
         if (from.rows == 1 && to.type == DType::f32 && is_plain_half(w)) {
             const TokenHead head{.norm = values_of(weight),
                                  .weight = static_cast<const bf16*>(w.codes),
@@ -250,9 +251,6 @@ private:
         out_projection_.flush();
     }
     [[nodiscard]] cudaStream_t s() const { return queue_->stream(); }
-    [[nodiscard]] static const Weights& weights_of(const Matrix& matrix) {
-        return static_cast<const CudaMatrix&>(matrix).weights();
-    }
     [[nodiscard]] const std::int64_t* upload_rows(const std::vector<std::int64_t>* rows) {
         if (rows == nullptr) return nullptr;
         return rows_.upload(rows->data(), static_cast<std::int64_t>(rows->size()));
@@ -287,7 +285,7 @@ private:
     [[nodiscard]] bool step_rows(const backend::Mamba1Layer& layer, const View& residual,
                                  States conv_states, States ssm_states);
     void step_rows_at_once(const backend::Mamba1Layer& layer, const View& residual,
-                           States conv_states, States ssm_states);
+                           States conv_states, States ssm_states, const RowsDevice& device);
 
     template <typename T>
     void scan_channels(const ScanArgs<T, T>& args, Rows<float> state);
@@ -364,17 +362,17 @@ void CudaStream::download(View from, std::span<float> values) {
 
 void CudaStream::product(Plane in, const Matrix& matrix, const Plane& out,
                          const GemvFinish& finish) {
-    const auto& held = static_cast<const CudaMatrix&>(matrix);
-    if (in.type == DType::f32 && held.type() != DType::f32) in = converted(in, DType::bf16);
+    const CudaMatrix& own = held(matrix);
+    if (in.type == DType::f32 && own.type() != DType::f32) in = converted(in, DType::bf16);
     // Of several rows and bf16 weights cuBLAS makes the most.
-    const bool plain = in.type == DType::bf16 && held.type() == DType::bf16;
+    const bool plain = in.type == DType::bf16 && own.type() == DType::bf16;
     const std::int64_t few = plain && finish.kind != Finish::softplus ? 1 : gemv_max_rows;
-    if (in.rows <= few) return few_rows(in, held.weights(), out, finish);
-    if (in.type == DType::bf16 && held.type() == DType::f32 && !held.half()) {
+    if (in.rows <= few) return few_rows(in, own.weights(), out, finish);
+    if (in.type == DType::bf16 && own.type() == DType::f32 && !own.half()) {
         in = converted(in, DType::f32);
     }
-    const bool half = in.type == DType::bf16 && held.type() == DType::f32;
-    many_rows(in, half ? *held.half() : held.weights(), out, finish);
+    const bool half = in.type == DType::bf16 && own.type() == DType::f32;
+    many_rows(in, half ? *own.half() : own.weights(), out, finish);
 }
 
 void CudaStream::few_rows(const Plane& in, const Weights& weights, const Plane& out,
@@ -611,9 +609,7 @@ void CudaStream::head_scan(const ScanInputs& in, const Mamba2Shape& shape, State
 template <typename T>
 Mamba1StepArgs<T> step_args(const backend::Mamba1Layer& layer, const View& residual,
                             const View& conv_state, const View& ssm_state) {
-    const auto weights = [](const Matrix* m) {
-        return static_cast<const CudaMatrix*>(m)->weights();
-    };
+    const auto weights = [](const Matrix* m) { return held(*m).weights(); };
     const Weights dt = weights(layer.dt_proj);
     const std::int64_t d_inner = layer.x.cols;
     Mamba1StepArgs<T> args{};
@@ -689,7 +685,7 @@ bool CudaStream::step_rows(const backend::Mamba1Layer& layer, const View& residu
     if (!fits_mamba1_rows(layer, rows)) return false;
     const RowsDevice device = rows_device(queue_->device().number());
     if (fits_conv_project(layer, device)) {
-        step_rows_at_once(layer, residual, conv_states, ssm_states);
+        step_rows_at_once(layer, residual, conv_states, ssm_states, device);
         return true;
     }
     const DeviceGuard guard = current();
@@ -704,9 +700,10 @@ bool CudaStream::step_rows(const backend::Mamba1Layer& layer, const View& residu
 
 // With x_proj in the convolution's launch and, where it can, the next layer's norm in out_proj's.
 void CudaStream::step_rows_at_once(const backend::Mamba1Layer& layer, const View& residual,
-                                   States conv_states, States ssm_states) {
+                                   States conv_states, States ssm_states,
+                                   const RowsDevice& device) {
     const std::int64_t rows = residual.rows;
-    const bool waits = out_projection_.fits(layer, rows);
+    const bool waits = out_projection_.fits(layer, rows, device);
     tokens_.flush();
     if (!waits) out_projection_.flush();
     const DeviceGuard guard(queue_->device().number());
@@ -728,7 +725,7 @@ void CudaStream::step_rows_at_once(const backend::Mamba1Layer& layer, const View
     scan.factors = normed.factors;
     scan.dt_b_c = {
         .sums = {conv.sums.data, conv.sums.stride}, .parts = conv_project_parts, .rows = rows};
-    scan_rows(scan, table_of(ssm_states), rows, rows_device(queue_->device().number()), s());
+    scan_rows(scan, table_of(ssm_states), rows, device, s());
     if (waits) {
         out_projection_.add(layer, residual);
     } else {
@@ -739,7 +736,7 @@ void CudaStream::step_rows_at_once(const backend::Mamba1Layer& layer, const View
 bool CudaStream::step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,
                              States ssm_states) {
     if (residual.rows > 1) return step_rows(layer, residual, conv_states, ssm_states);
-    const bool precise_delta = static_cast<const CudaMatrix*>(layer.dt_proj)->type() == DType::f32;
+    const bool precise_delta = held(*layer.dt_proj).type() == DType::f32;
     if (residual.rows != 1 || !precise_delta) return false;
     if (resolve(layer.x).type == DType::bf16) {
         const DeviceGuard guard(queue_->device().number());

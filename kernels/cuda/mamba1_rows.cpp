@@ -13,10 +13,6 @@ using bf16 = __nv_bfloat16;
 constexpr std::int64_t d_state = 16;
 constexpr std::int64_t taps = 4;
 
-const CudaMatrix& held(const backend::Matrix* matrix) {
-    return static_cast<const CudaMatrix&>(*matrix);
-}
-
 bool is_wide_half(const backend::View& view) {
     const Plane plane = resolve(view);
     return plane.type == DType::bf16 && is_wide(plane.as<bf16>(), 8);
@@ -30,11 +26,11 @@ bool fits_mamba1_rows(const backend::Mamba1Layer& layer, std::int64_t rows) {
     return rows > 1 && rows <= max_states &&
            std::all_of(views.begin(), views.end(), is_wide_half) && layer.x.cols % 8 == 0 &&
            layer.a->rows() == d_state && layer.conv_weight->rows() == taps && rank % 8 == 0 &&
-           rank <= max_dt_rank && held(layer.dt_proj).half();
+           rank <= max_dt_rank && held(*layer.dt_proj).half();
 }
 
 bool fits_conv_project(const backend::Mamba1Layer& layer, const RowsDevice& device) {
-    return held(layer.x_proj).type() == DType::bf16 &&
+    return held(*layer.x_proj).type() == DType::bf16 &&
            fits_conv_project(layer.x.cols, layer.x_proj->rows(), device);
 }
 
@@ -44,9 +40,11 @@ RowsDevice rows_device(int device) {
         check(cudaDeviceGetAttribute(&value, which, device), "the device's attributes");
         return value;
     };
+    const int major = attribute(cudaDevAttrComputeCapabilityMajor);
     return {.multiprocessors = attribute(cudaDevAttrMultiProcessorCount),
             .shared_bytes = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin),
-            .clusters = attribute(cudaDevAttrComputeCapabilityMajor) >= 9};
+            .clusters = major >= 9,
+            .hopper = major == 9 && attribute(cudaDevAttrComputeCapabilityMinor) == 0};
 }
 
 ConvRowsArgs conv_rows_args(const backend::Mamba1Layer& layer) {
@@ -59,7 +57,7 @@ ConvRowsArgs conv_rows_args(const backend::Mamba1Layer& layer) {
 }
 
 ConvProjectRowsArgs conv_project_args(const backend::Mamba1Layer& layer, float* sums) {
-    const Weights& w = held(layer.x_proj).weights();
+    const Weights& w = held(*layer.x_proj).weights();
     return {.conv = conv_rows_args(layer),
             .weight = static_cast<const bf16*>(w.codes),
             .weight_stride = w.stride,
@@ -68,7 +66,7 @@ ConvProjectRowsArgs conv_project_args(const backend::Mamba1Layer& layer, float* 
 }
 
 ScanRowsArgs scan_rows_args(const backend::Mamba1Layer& layer) {
-    const Weights& dt = *held(layer.dt_proj).half();
+    const Weights& dt = *held(*layer.dt_proj).half();
     const std::int64_t d_inner = layer.x.cols;
     return {.dt_b_c = {.whole = resolve(layer.dt_b_c).as<bf16>()},
             .x = resolve(layer.x).as<bf16>(),

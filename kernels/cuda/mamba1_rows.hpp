@@ -35,7 +35,8 @@ struct ProjectedRows {
 struct RowsDevice {
     int multiprocessors;
     int shared_bytes;  // that a block may have
-    bool clusters;     // Hopper's
+    bool clusters;     // Hopper and newer
+    bool hopper;       // its own tensor cores (sm_90a)
 };
 [[nodiscard]] RowsDevice rows_device(int device);
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "cuda_check.hpp"
-
 namespace sipo::cuda {
 namespace {
 
@@ -14,23 +12,10 @@ using backend::View;
 // What comes while the sums of out_proj travel and the next launch begins, on an H200.
 constexpr std::int64_t next_bytes = std::int64_t{16} << 20;
 
-const Weights& weights_of(const backend::Matrix& matrix) {
-    return static_cast<const CudaMatrix&>(matrix).weights();
-}
-
 // Rows of bf16 that the copy engine can read.
 bool is_half(const backend::Matrix& matrix) {
-    const Weights& w = weights_of(matrix);
+    const Weights& w = held(matrix).weights();
     return w.type == static_cast<int>(DType::bf16) && w.stride % 8 == 0;
-}
-
-// The kernel is compiled for this card alone.
-bool is_hopper(int device) {
-    int major = 0;
-    int minor = 0;
-    check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "the device");
-    check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "the device");
-    return major == 9 && minor == 0;
 }
 
 Rows<const bf16> read_only(const Plane& plane) {
@@ -44,11 +29,12 @@ AddProductPlan OutProjection::plan(const Mamba1Layer& layer) const {
                             queue_->device().multiprocessors());
 }
 
-bool OutProjection::fits(const Mamba1Layer& layer, std::int64_t rows) const {
+bool OutProjection::fits(const Mamba1Layer& layer, std::int64_t rows,
+                         const RowsDevice& device) const {
     const int clusters = plan(layer).clusters;
     return rows > 1 && rows <= max_states && clusters > 0 && clusters <= RowSquares::max_parts &&
            is_half(*layer.out_proj) && is_half(*layer.in_proj) &&
-           resolve(layer.normed).type == DType::bf16 && is_hopper(queue_->device().number());
+           resolve(layer.normed).type == DType::bf16 && device.hopper;
 }
 
 bool OutProjection::follows(const Plane& residual) const {
@@ -72,7 +58,7 @@ OutProjection::Normed OutProjection::norm(const Mamba1Layer& layer, const View& 
     args.norm = weight;
     args.hidden = normed;
     args.squares = squares;
-    const Weights& in = weights_of(*layer.in_proj);
+    const Weights& in = held(*layer.in_proj).weights();
     args.next = in.codes;
     args.next_bytes = std::min(next_bytes, in.rows * in.stride * std::int64_t{sizeof(bf16)});
     const int parts = waiting_->plan.clusters;
@@ -86,7 +72,7 @@ OutProjection::Normed OutProjection::norm(const Mamba1Layer& layer, const View& 
 
 void OutProjection::add(const Mamba1Layer& layer, const View& residual) {
     const Plane y = resolve(layer.y);
-    const Weights& w = weights_of(*layer.out_proj);
+    const Weights& w = held(*layer.out_proj).weights();
     const AddProductPlan cut = plan(layer);
     AddProductArgs args{};
     args.in = make_tensor_map(read_only(y), y.rows, y.cols, max_states);

@@ -7,6 +7,7 @@
 
 #include "add_product.hpp"
 #include "cuda_buffer.hpp"
+#include "mamba1_rows.hpp"
 
 namespace sipo::cuda {
 
@@ -15,7 +16,8 @@ public:
     explicit OutProjection(Queue queue) : queue_(std::move(queue)) {}
 
     // Whether a layer's out_proj for so many rows can wait here.
-    [[nodiscard]] bool fits(const backend::Mamba1Layer& layer, std::int64_t rows) const;
+    [[nodiscard]] bool fits(const backend::Mamba1Layer& layer, std::int64_t rows,
+                            const RowsDevice& device) const;
     // Leaves in layer.normed what in_proj is to be multiplied with: the norm of the residual, or where
     // out_proj has waited what still lacks the norm's factors.
     struct Normed {

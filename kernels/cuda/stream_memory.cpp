@@ -23,8 +23,6 @@ using backend::StreamWork;
 constexpr std::int64_t f32_bytes = sizeof(float);
 constexpr std::int64_t bf16_bytes = sizeof(__nv_bfloat16);
 
-const CudaMatrix& held(const Matrix& matrix) { return static_cast<const CudaMatrix&>(matrix); }
-
 std::int64_t scratch(std::int64_t count, std::int64_t element) {
     return pool_bytes(checked_mul(count, element));
 }
