@@ -13,14 +13,12 @@
 #include "launch.hpp"
 #include "relaxed.cuh"
 #include "tensor_core.cuh"
-#include "wgmma.cuh"
+#include "tile_ring.cuh"
 
 namespace sipo::cuda {
 namespace {
 
 constexpr int cluster_blocks = 4;
-constexpr int row_bytes = map_columns * 2;
-constexpr int product_k = 16;
 constexpr int warp_rows = max_states / 4;
 // Warps: four multiply; one asks for weights, one for inputs.
 constexpr int multiplying = 4 * warp_size;
@@ -28,138 +26,52 @@ constexpr int weights_warp = 4;
 constexpr int in_warp = 5;
 constexpr int threads = 6 * warp_size;
 
-constexpr int weight_slots = 8;
-constexpr int in_slots = 4;
-constexpr int in_bytes = max_states * row_bytes;
+constexpr int weight_slots = 12;
+constexpr int in_slots = 8;
+constexpr int in_bytes = max_states * tile_row_bytes;
 
 // Tile: outputs of a cluster.
 template <int Tile>
 struct Shared {
-    static constexpr int weight_bytes = Tile * row_bytes;
     static constexpr int groups = Tile / 8;              // of columns
     static constexpr int fragment = groups * warp_size;  // float4 of a warp's sums
-    static_assert(4 * fragment * 16 <= in_slots * in_bytes);
-    unsigned char in[in_slots][in_bytes];
-    unsigned char weights[weight_slots][weight_bytes];
-    float4 sums[cluster_blocks - 1][fragment];  // of the other blocks
-    ByteBarrier weights_full[weight_slots];
-    ByteBarrier weights_empty[weight_slots];
-    ByteBarrier in_full[in_slots];
-    ByteBarrier in_empty[in_slots];
+    TileRing<in_slots, in_bytes> in;
+    TileRing<weight_slots, Tile * tile_row_bytes> weights;
+    float4 sums[cluster_blocks][fragment];  // of the block's rows, by blocks
     ByteBarrier arrived;
     float squares[warp_rows][4];  // of a row, by warps
-    // A warp's own sums, where inputs were.
-    __device__ float4* staged(int warp) {
-        return reinterpret_cast<float4*>(in[0]) + warp * fragment;
-    }
-    // Those that block `from` sends to block `to`.
-    __device__ float4* sent(int from, int to) {
-        return sums[(from - to - 1 + cluster_blocks) % cluster_blocks];
-    }
 };
 
 #if __CUDA_ARCH__ >= 900
 
-// A place in a ring, and the parity of the turn.
-template <int Slots>
-struct Cursor {
-    int slot = 0;
-    std::uint32_t turn = 0;
-    __device__ void advance() {
-        if (++slot == Slots) {
-            slot = 0;
-            turn ^= 1U;
-        }
-    }
-};
-
-__device__ void copy_tile(void* to, const CUtensorMap& map, int column, int row,
-                          ByteBarrier* barrier) {
-    asm volatile(
-        "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], "
-        "[%1, {%2, %3}], [%4];" ::"r"(shared_address(to)),
-        "l"(&map), "r"(column), "r"(row), "r"(shared_address(barrier))
-        : "memory");
-}
-
-// What a block has of a product.
-struct Part {
-    int first_output;
-    int first_column;
-    int stages;
-};
-
 template <int Tile>
 __device__ void init_barriers(Shared<Tile>& shared) {
-    for (int slot = 0; slot < weight_slots; ++slot) {
-        init_barrier(&shared.weights_full[slot], 1);
-        init_barrier(&shared.weights_empty[slot], 4);
-    }
-    for (int slot = 0; slot < in_slots; ++slot) {
-        init_barrier(&shared.in_full[slot], 1);
-        init_barrier(&shared.in_empty[slot], 4);
-    }
+    init_ring(shared.weights, multiplying / warp_size);
+    init_ring(shared.in, multiplying / warp_size);
     init_barrier(&shared.arrived, 1);
     publish_barriers();
-    expect_bytes(&shared.arrived, sizeof shared.sums);
-}
-
-// A block's tiles of a matrix, from `row` on, into a ring.
-template <int Slots, int Bytes>
-__device__ void ask_tiles(unsigned char (&ring)[Slots][Bytes], ByteBarrier (&full)[Slots],
-                          ByteBarrier (&empty)[Slots], const CUtensorMap& map, int row,
-                          const Part& part) {
-    Cursor<Slots> at;
-    for (int stage = 0; stage < part.stages; ++stage) {
-        if (stage >= Slots) wait_barrier(&empty[at.slot], at.turn ^ 1U);
-        expect_bytes(&full[at.slot], Bytes);
-        copy_tile(ring[at.slot], map, part.first_column + stage * map_columns, row, &full[at.slot]);
-        at.advance();
-    }
-}
-
-template <int Tile>
-__device__ void wait_for_last(Shared<Tile>& shared, int stages) {
-    const int last = stages - 1;
-    wait_barrier(&shared.weights_full[last % weight_slots],
-                 static_cast<std::uint32_t>(last / weight_slots % 2));
-}
-
-// The block's part of what is wanted next, into the second-level cache, by a warp.
-__device__ void ask_next(const AddProductArgs& args) {
-    constexpr std::int64_t piece = 4096;
-    const std::int64_t lane = threadIdx.x % warp_size;
-    for (std::int64_t at = (lane * gridDim.x + blockIdx.x) * piece; at < args.next_bytes;
-         at += piece * warp_size * gridDim.x) {
-        prefetch_bulk(static_cast<const char*>(args.next) + at,
-                      static_cast<std::uint32_t>(min(piece, args.next_bytes - at)));
-    }
+    expect_bytes(&shared.arrived, (cluster_blocks - 1) * sizeof shared.sums[0]);
 }
 
 template <int Tile>
 __device__ void multiply(Shared<Tile>& shared, int stages, float (&sums)[Tile / 2]) {
-    const bool tells = threadIdx.x % warp_size == 0;
     Cursor<weight_slots> weights;
     Cursor<in_slots> in;
     for (int stage = 0; stage < stages; ++stage) {
-        const std::uint64_t a = swizzled_operand(shared.in[in.slot]);
-        const std::uint64_t b = swizzled_operand(shared.weights[weights.slot]);
-        wait_barrier(&shared.in_full[in.slot], in.turn);
-        wait_barrier(&shared.weights_full[weights.slot], weights.turn);
+        wait_barrier(&shared.in.full[in.slot], in.turn);
+        wait_barrier(&shared.weights.full[weights.slot], weights.turn);
         begin_products();
-#pragma unroll
-        for (int k = 0; k < map_columns / product_k; ++k) {
-            warpgroup_multiply_add<Tile>(sums, a + k * next_columns, b + k * next_columns);
-        }
+        multiply_tiles<Tile>(sums, shared.in.tiles[in.slot], shared.weights.tiles[weights.slot]);
         end_products();
-        wait_products<0>();
-        if (tells) {
-            arrive_at(&shared.weights_empty[weights.slot]);
-            arrive_at(&shared.in_empty[in.slot]);
+        wait_products<1>();
+        if (stage > 0 && threadIdx.x % warp_size == 0) {
+            arrive_at(&shared.weights.empty[weights.before()]);
+            arrive_at(&shared.in.empty[in.before()]);
         }
         weights.advance();
         in.advance();
     }
+    wait_products<0>();
 }
 
 __device__ std::uint32_t pack_halves(float first, float second) {
@@ -170,21 +82,19 @@ __device__ std::uint32_t pack_halves(float first, float second) {
 // Each warp's sums to the block that brings its rows together.
 template <int Tile>
 __device__ void exchange(Shared<Tile>& shared, const float (&sums)[Tile / 2]) {
-    const int warp = static_cast<int>(threadIdx.x) / warp_size;
-    const int lane = static_cast<int>(threadIdx.x) % warp_size;
+    const int owner = static_cast<int>(threadIdx.x) / warp_size;
     const int rank = cluster_rank();
-    sync_some<multiplying>();  // nobody reads inputs any more
-    float4* own = shared.staged(warp);
+    float4* place = &shared.sums[rank][threadIdx.x % warp_size];
+    const std::uint32_t remote = address_in_block(place, owner);
+    const std::uint32_t arrived = address_in_block(&shared.arrived, owner);
 #pragma unroll
     for (int j = 0; j < shared.groups; ++j) {
-        own[j * warp_size + lane] = {sums[4 * j], sums[4 * j + 1], sums[4 * j + 2],
-                                     sums[4 * j + 3]};
-    }
-    publish_to_copies();
-    __syncwarp();
-    if (warp != rank && lane == 0) {
-        send_bulk(address_in_block(shared.sent(rank, warp), warp), own, shared.fragment * 16,
-                  address_in_block(&shared.arrived, warp));
+        const float4 four = {sums[4 * j], sums[4 * j + 1], sums[4 * j + 2], sums[4 * j + 3]};
+        if (owner == rank) {
+            place[j * warp_size] = four;
+        } else {
+            send_four(remote + j * warp_size * sizeof four, four, arrived);
+        }
     }
     sync_some<multiplying>();
     wait_barrier_of_cluster(&shared.arrived, 0);
@@ -245,12 +155,11 @@ private:
 
     // In the order of the inputs.
     __device__ float4 whole_sum(Shared<Tile>& shared, int group) const {
-        const int rank = cluster_rank();
         float4 sum = {};
 #pragma unroll
         for (int from = 0; from < cluster_blocks; ++from) {
-            const float4* sums = from == rank ? shared.staged(rank) : shared.sent(from, rank);
-            const float4 s = sums[group * warp_size + static_cast<int>(threadIdx.x) % warp_size];
+            const float4 s =
+                shared.sums[from][group * warp_size + static_cast<int>(threadIdx.x) % warp_size];
             sum = {sum.x + s.x, sum.y + s.y, sum.z + s.z, sum.w + s.w};
         }
         return sum;
@@ -301,31 +210,31 @@ __global__ __launch_bounds__(threads,
     const int warp = static_cast<int>(threadIdx.x) / warp_size;
     const bool first_lane = threadIdx.x % warp_size == 0;
     const int inputs = args.inputs / cluster_blocks;
-    const Part part{static_cast<int>(blockIdx.x) / cluster_blocks * Tile, cluster_rank() * inputs,
-                    inputs / map_columns};
+    const int first_output = static_cast<int>(blockIdx.x) / cluster_blocks * Tile;
+    const TilePart part{cluster_rank() * inputs, inputs / map_columns};
     if (threadIdx.x == 0) init_barriers(shared);
     __syncthreads();
     arrive_at_cluster();
     if (warp == weights_warp) {
-        if (first_lane) {
-            ask_tiles(shared.weights, shared.weights_full, shared.weights_empty, args.weights,
-                      part.first_output, part);
-        }
+        const int rows[] = {first_output};
+        if (first_lane) ask_tiles(shared.weights, args.weights, rows, part);
         __syncwarp();
-        wait_for_last(shared, part.stages);
-        ask_next(args);
+        wait_for_last(shared.weights, part.stages);
+        prefetch_first(args.next);
         wait_for_cluster();
         arrive_at_cluster();
     } else if (warp == in_warp) {
         wait_for_predecessor();
-        if (first_lane) ask_tiles(shared.in, shared.in_full, shared.in_empty, args.in, 0, part);
+        const int rows[] = {0};
+        const int bytes = in_eights(args.rows) * tile_row_bytes;
+        if (first_lane) ask_tiles(shared.in, args.in, rows, part, bytes);
         __syncwarp();
         wait_for_cluster();
         arrive_at_cluster();
     } else {
         wait_for_predecessor();
         let_successor_start();
-        Adding<Tile> adding(args, part.first_output);
+        Adding<Tile> adding(args, first_output);
         adding.prepare();
         float sums[Tile / 2] = {};
         multiply(shared, part.stages, sums);

@@ -8,7 +8,7 @@
 namespace sipo::cuda {
 
 struct AddProductArgs {
-    CUtensorMap in;       // [rows, inputs], tiles of 64 rows
+    CUtensorMap in;       // [rows, inputs], tiles of the rows in groups of eight
     CUtensorMap weights;  // [outputs, inputs], tiles of the plan's outputs
     int rows;
     int outputs;
@@ -19,10 +19,7 @@ struct AddProductArgs {
     const float* norm;
     Rows<__nv_bfloat16> hidden;  // [rows, outputs]
     float* squares;              // [clusters, max_states]
-    // Weights that are wanted next, from a border of 16 bytes on: asked for when this product's have
-    // come.
-    const void* next;
-    std::int64_t next_bytes;
+    FirstTiles next;  // wanted by the next kernel: asked for when this product's have come
 };
 
 // Outputs of a cluster's, and clusters.

@@ -28,11 +28,20 @@ __device__ inline void wait_for_cluster() {
         : "r"(shared_address(place)), "r"(rank));
     return address;
 }
-// Two floats to the same place in another block's shared memory.
-__device__ inline void store_remote(const float* place, int rank, float first, float second) {
-    asm volatile("st.shared::cluster.v2.f32 [%0], {%1, %2};" ::"r"(address_in_block(place, rank)),
-                 "f"(first), "f"(second)
-                 : "memory");
+// An arrival at the same barrier of another block, by a thread that has only read what the barrier is
+// about: a release would wait for all that the thread has under way.
+__device__ inline void arrive_in_block(ByteBarrier* barrier, int rank) {
+    asm volatile(
+        "mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(address_in_block(barrier, rank))
+        : "memory");
+}
+// Four floats to another block's shared memory, whose barrier counts their bytes when they have come.
+__device__ inline void send_four(std::uint32_t place, float4 v, std::uint32_t barrier) {
+    asm volatile(
+        "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, "
+        "%4}, [%5];" ::"r"(place),
+        "f"(v.x), "f"(v.y), "f"(v.z), "f"(v.w), "r"(barrier)
+        : "memory");
 }
 // A word to another block's shared memory, whose barrier counts its four bytes when it has come.
 __device__ inline void send_word(std::uint32_t place, std::uint32_t word, std::uint32_t barrier) {
@@ -40,20 +49,6 @@ __device__ inline void send_word(std::uint32_t place, std::uint32_t word, std::u
         "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.u32 [%0], %1, [%2];" ::"r"(
             place),
         "r"(word), "r"(barrier)
-        : "memory");
-}
-// What the thread has written to shared memory, for the bulk copies that read it.
-__device__ inline void publish_to_copies() {
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-}
-// As copy_bulk(), from this block's shared memory to another's, which tells its own barrier how many
-// bytes to expect.
-__device__ inline void send_bulk(std::uint32_t place, const void* from, std::uint32_t bytes,
-                                 std::uint32_t barrier) {
-    asm volatile(
-        "cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%0], [%1], %2, "
-        "[%3];" ::"r"(place),
-        "r"(shared_address(from)), "r"(bytes), "r"(barrier)
         : "memory");
 }
 // As wait_barrier(), for what other blocks have sent.

@@ -284,8 +284,9 @@ private:
     [[nodiscard]] Weights as_bf16(const Weights& quantised);
     [[nodiscard]] bool step_rows(const backend::Mamba1Layer& layer, const View& residual,
                                  States conv_states, States ssm_states);
-    void step_rows_at_once(const backend::Mamba1Layer& layer, const View& residual,
-                           States conv_states, States ssm_states, const RowsDevice& device);
+    void step_rows_on_hopper(const backend::Mamba1Layer& layer, const View& residual,
+                             const ProjectConvolvePlan& cut, States conv_states, States ssm_states,
+                             const RowsDevice& device);
 
     template <typename T>
     void scan_channels(const ScanArgs<T, T>& args, Rows<float> state);
@@ -684,8 +685,9 @@ bool CudaStream::step_rows(const backend::Mamba1Layer& layer, const View& residu
     const std::int64_t rows = residual.rows;
     if (!fits_mamba1_rows(layer, rows)) return false;
     const RowsDevice device = rows_device(queue_->device().number());
-    if (fits_conv_project(layer, device)) {
-        step_rows_at_once(layer, residual, conv_states, ssm_states, device);
+    const ProjectConvolvePlan cut = plan_projections(layer, device);
+    if (cut.blocks > 0 && out_projection_.fits(layer)) {
+        step_rows_on_hopper(layer, residual, cut, conv_states, ssm_states, device);
         return true;
     }
     const DeviceGuard guard = current();
@@ -698,39 +700,24 @@ bool CudaStream::step_rows(const backend::Mamba1Layer& layer, const View& residu
     return true;
 }
 
-// With x_proj in the convolution's launch and, where it can, the next layer's norm in out_proj's.
-void CudaStream::step_rows_at_once(const backend::Mamba1Layer& layer, const View& residual,
-                                   States conv_states, States ssm_states,
-                                   const RowsDevice& device) {
-    const std::int64_t rows = residual.rows;
-    const bool waits = out_projection_.fits(layer, rows, device);
+// Four launches a layer, of which out_proj's waits for the next layer.
+void CudaStream::step_rows_on_hopper(const backend::Mamba1Layer& layer, const View& residual,
+                                     const ProjectConvolvePlan& cut, States conv_states,
+                                     States ssm_states, const RowsDevice& device) {
     tokens_.flush();
-    if (!waits) out_projection_.flush();
     const DeviceGuard guard(queue_->device().number());
-    OutProjection::Normed normed;
-    if (waits) {
-        normed = out_projection_.norm(layer, residual);
-        product(resolve(layer.normed), *layer.in_proj, resolve(layer.projected), {});
-    } else {
-        norm_multiply(residual, *layer.norm, layer.norm_eps, layer.normed, *layer.in_proj,
-                      layer.projected);
-    }
-    const std::int64_t sums = conv_project_parts * rows;
-    ConvProjectRowsArgs conv = conv_project_args(layer, product_.get(sums * layer.dt_b_c.cols));
-    conv.conv.squares = normed.squares;
-    conv.conv.factors = normed.factors;
-    conv.starts_early = !waits && rows <= gemv_max_rows;
-    conv_project_rows(conv, table_of(conv_states), rows, s());
+    ProjectConvolveArgs in = project_convolve_args(layer, cut);
+    const OutProjection::Normed normed =
+        out_projection_.norm(layer, residual, first_tiles(in, cut));
+    in.squares = normed.squares;
+    in.factors = normed.factors;
+    const StateTable states = table_of(ssm_states);
+    project_convolve(in, cut, table_of(conv_states), states, s());
+    project_rows(project_rows_args(layer), s());
     ScanRowsArgs scan = scan_rows_args(layer);
     scan.factors = normed.factors;
-    scan.dt_b_c = {
-        .sums = {conv.sums.data, conv.sums.stride}, .parts = conv_project_parts, .rows = rows};
-    scan_rows(scan, table_of(ssm_states), rows, device, s());
-    if (waits) {
-        out_projection_.add(layer, residual);
-    } else {
-        multiply_add(layer.y, *layer.out_proj, residual);
-    }
+    scan_rows(scan, states, residual.rows, device, s());
+    out_projection_.add(layer, residual);
 }
 
 bool CudaStream::step_mamba1(const backend::Mamba1Layer& layer, View residual, States conv_states,

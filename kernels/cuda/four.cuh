@@ -8,10 +8,6 @@ namespace sipo::cuda {
 using Four = Pack<float, 4>;
 
 __device__ inline Four load_four(const float* from) { return *reinterpret_cast<const Four*>(from); }
-__device__ inline Four widen(const Pack<bf16, 4>& raw) {
-    return {to_float(raw.values[0]), to_float(raw.values[1]), to_float(raw.values[2]),
-            to_float(raw.values[3])};
-}
 // One load, where the compiler makes four of a Pack.
 __device__ inline Four load_four(const bf16* from) {
     const uint2 raw = *reinterpret_cast<const uint2*>(from);
@@ -31,18 +27,6 @@ __device__ inline void store_four(bf16* to, const Four& values) {
 __device__ inline Four load_fresh(const float* from) {
     const float4 v = __ldcg(reinterpret_cast<const float4*>(from));
     return {v.x, v.y, v.z, v.w};
-}
-// Past the multiprocessor's own cache: nobody there reads it again.
-__device__ inline uint4 load_once(const void* from) {
-    uint4 v;
-    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-                 : "l"(from));
-    return v;
-}
-__device__ inline void add_to(Four& sum, const Four& values) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) sum.values[i] += values.values[i];
 }
 // What no kernel reads soon: the cache may let go of it first.
 __device__ inline void store_passing(float* to, const Four& values) {

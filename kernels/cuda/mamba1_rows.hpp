@@ -1,9 +1,14 @@
-// What a Mamba-1 layer does between its large products for the next tokens of several sequences, bf16:
-// norm, in_proj, [the convolution, x_proj], [dt_proj, the recurrence and the gate], out_proj.
+// What a Mamba-1 layer does for the next tokens of several sequences, bf16, and how it goes through the
+// kernels. In general: norm, in_proj, the convolution, x_proj, [dt_proj, the recurrence and the gate],
+// out_proj. On Hopper: [in_proj, the convolution], x_proj, [dt_proj, the recurrence and the gate],
+// [out_proj, the next layer's norm].
 #pragma once
 
 #include "backend/backend.hpp"
+#include "cuda_buffer.hpp"
 #include "kernels.hpp"
+#include "project_convolve.hpp"
+#include "project_rows.hpp"
 
 namespace sipo::cuda {
 
@@ -15,55 +20,26 @@ struct ConvRowsArgs {
     std::int64_t weight_stride;
     const float* bias;  // may be null
     std::int64_t d_inner;
-    // conv_project_rows() only: of the norm before `in`, whose factors it leaves in [rows].
-    RowSquares squares = {};
-    float* factors = nullptr;
 };
 // The causal convolution of four taps with SiLU; histories [3, d_inner] move on.
 void conv_rows(const ConvRowsArgs& args, const StateTable& histories, std::int64_t rows,
                cudaStream_t s);
 
-// dt | B | C of the rows: whole, or as sums over parts of the channels that are still to be added up.
-struct ProjectedRows {
-    Rows<__nv_bfloat16> whole = {};  // [rows, dt_rank + 2 d_state], with no parts
-    Rows<const float> sums = {};     // [parts * rows, dt_rank + 2 d_state]
-    int parts = 0;
-    std::int64_t rows = 0;
-};
-
 // What the kernels are cut for.
 struct RowsDevice {
     int multiprocessors;
-    int shared_bytes;  // that a block may have
-    bool clusters;     // Hopper and newer
-    bool hopper;       // its own tensor cores (sm_90a)
+    bool hopper;  // its own tensor cores (sm_90a)
 };
 [[nodiscard]] RowsDevice rows_device(int device);
 
-// The convolution and x_proj in one.
-struct ConvProjectRowsArgs {
-    ConvRowsArgs conv;
-    const __nv_bfloat16* weight;  // [outputs, d_inner]
-    std::int64_t weight_stride;
-    int outputs;
-    Rows<float> sums;           // [conv_project_parts * rows, outputs]: parts of the result
-    bool starts_early = false;  // before its predecessor, in_proj, has ended
-};
-inline constexpr int conv_project_parts = 2;
-inline constexpr int conv_project_outputs = 192;  // at most
-[[nodiscard]] bool fits_conv_project(std::int64_t d_inner, std::int64_t outputs,
-                                     const RowsDevice& device);
-void conv_project_rows(const ConvProjectRowsArgs& args, const StateTable& histories,
-                       std::int64_t rows, cudaStream_t s);
-
 inline constexpr int max_dt_rank = 256;
 struct ScanRowsArgs {
-    ProjectedRows dt_b_c;
-    Rows<__nv_bfloat16> x;           // [rows, d_inner]
-    Rows<__nv_bfloat16> z;           // [rows, d_inner]
-    Rows<__nv_bfloat16> y;           // [rows, d_inner]
-    const float* factors = nullptr;  // [rows], what z lacks; may be null
-    const __nv_bfloat16* dt_weight;  // [d_inner, dt_rank]
+    Rows<const __nv_bfloat16> dt_b_c;  // [rows, dt_rank + 32], as x_proj leaves it
+    Rows<__nv_bfloat16> x;             // [rows, d_inner]
+    Rows<__nv_bfloat16> z;             // [rows, d_inner]
+    Rows<__nv_bfloat16> y;             // [rows, d_inner]
+    const float* factors = nullptr;    // [rows], what z lacks; may be null
+    const __nv_bfloat16* dt_weight;    // [d_inner, dt_rank]
     std::int64_t dt_stride;
     const float* dt_bias;
     float low;
@@ -79,13 +55,20 @@ struct ScanRowsArgs {
 void scan_rows(const ScanRowsArgs& args, const StateTable& states, std::int64_t rows,
                const RowsDevice& device, cudaStream_t s);
 
-// Whether a step of so many rows of a layer can go through them, and its convolution and x_proj
-// through one.
+// What the copy engine can read: weights that are bf16 with rows on 16-byte borders, and activations.
+[[nodiscard]] bool is_mapped(const backend::Matrix& matrix);
+[[nodiscard]] CUtensorMap map_weights(const backend::Matrix& matrix, int tile_rows);
+[[nodiscard]] CUtensorMap map_rows(const Plane& plane, int tile_rows);
+
+// Whether a step of so many rows of a layer can go through them.
 [[nodiscard]] bool fits_mamba1_rows(const backend::Mamba1Layer& layer, std::int64_t rows);
-[[nodiscard]] bool fits_conv_project(const backend::Mamba1Layer& layer, const RowsDevice& device);
+// How in_proj and x_proj go through their kernels on Hopper, if they can.
+[[nodiscard]] ProjectConvolvePlan plan_projections(const backend::Mamba1Layer& layer,
+                                                   const RowsDevice& device);
+[[nodiscard]] ProjectConvolveArgs project_convolve_args(const backend::Mamba1Layer& layer,
+                                                        const ProjectConvolvePlan& plan);
+[[nodiscard]] ProjectRowsArgs project_rows_args(const backend::Mamba1Layer& layer);
 [[nodiscard]] ConvRowsArgs conv_rows_args(const backend::Mamba1Layer& layer);
-[[nodiscard]] ConvProjectRowsArgs conv_project_args(const backend::Mamba1Layer& layer, float* sums);
-// dt | B | C whole, as x_proj leaves them.
 [[nodiscard]] ScanRowsArgs scan_rows_args(const backend::Mamba1Layer& layer);
 
 }  // namespace sipo::cuda

@@ -20,24 +20,24 @@ namespace sipo::cuda {
 namespace {
 
 constexpr int d_state = 16;
-constexpr int sequences = 8;       // of a block, and of a tensor-core product
+constexpr int tile_sequences = 8;  // of a tensor-core product, a warp's
 constexpr int rank_step = 16;      // of a tensor-core product
 constexpr int tile_channels = 16;  // of a tensor-core product, a warp's
 
-// Cuts of the work. In narrow blocks Δ is ready earlier; wide ones read dt, B and C less often. Where
-// few blocks make a wave a thread has more registers beside the 64 of its states, to ask for sums in.
-template <int Channels, int Resident, int ColumnsAtOnce>
+// Cuts of the work. In narrow blocks Δ is ready earlier; wide ones read dt, B and C less often, those
+// of many sequences dt_proj.
+template <int Channels, int Sequences, int Resident>
 struct Cut {
-    static constexpr int channels = Channels;              // of a block
-    static constexpr int resident = Resident;              // blocks of a multiprocessor
-    static constexpr int columns_at_once = ColumnsAtOnce;  // of a sequence's dt | B | C
+    static constexpr int channels = Channels;    // of a block
+    static constexpr int sequences = Sequences;  // of a block
+    static constexpr int resident = Resident;    // blocks of a multiprocessor
 };
-using Narrow = Cut<32, 8, 192>;
-using Few = Cut<64, 4, 192>;   // 128 registers
-using Many = Cut<64, 5, 128>;  // 96 registers
+using Narrow = Cut<32, 8, 8>;
+using Few = Cut<64, 8, 4>;    // 128 registers
+using Many = Cut<32, 16, 5>;  // 96 registers
 
-template <int Channels>
-constexpr int threads = Channels / 4 * sequences;
+template <typename Cut>
+constexpr int threads = Cut::channels / 4 * Cut::sequences;
 
 // bf16 rows in shared memory whose columns a product takes rank_step at a time. An odd number of
 // 16-byte pieces, so that eight rows touch all banks.
@@ -47,51 +47,52 @@ __host__ __device__ int stride_of(int columns) {
 }
 
 // What the threads of a block share.
-template <int Channels>
+template <typename Cut>
 struct Shared {
-    alignas(16) float a[d_state][Channels];
-    alignas(16) float bias[Channels];
-    alignas(16) float skip[Channels];
-    alignas(16) bf16 delta[sequences][Channels + 8];
-    alignas(16) bf16 x[sequences][Channels];
-    alignas(16) bf16 z[sequences][Channels];
+    alignas(16) float a[d_state][Cut::channels];
+    alignas(16) float bias[Cut::channels];
+    alignas(16) float skip[Cut::channels];
+    alignas(16) bf16 delta[Cut::sequences][Cut::channels + 8];
+    alignas(16) bf16 x[Cut::sequences][Cut::channels];
+    alignas(16) bf16 z[Cut::sequences][Cut::channels];
 };
 // Behind it.
 struct Operands {
-    bf16* weights;    // [Channels, weight_stride], dt_proj's
+    bf16* weights;    // [channels, weight_stride], dt_proj's
     bf16* projected;  // [sequences, projected_stride], dt | B | C
     int weight_stride;
     int projected_stride;
 };
 
-template <int Channels>
+template <typename Cut>
 __device__ Operands operands_in(unsigned char* memory, int dt_rank) {
-    auto* weights = reinterpret_cast<bf16*>(memory + sizeof(Shared<Channels>));
+    auto* weights = reinterpret_cast<bf16*>(memory + sizeof(Shared<Cut>));
     const int stride = stride_of(dt_rank);
-    return {weights, weights + Channels * stride, stride, stride_of(dt_rank + 2 * d_state)};
+    return {weights, weights + Cut::channels * stride, stride, stride_of(dt_rank + 2 * d_state)};
 }
-template <int Channels>
+template <typename Cut>
 [[nodiscard]] std::size_t shared_bytes(int dt_rank) {
-    const int halves = Channels * stride_of(dt_rank) + sequences * stride_of(dt_rank + 2 * d_state);
-    return sizeof(Shared<Channels>) + sizeof(bf16) * static_cast<std::size_t>(halves);
+    const int halves =
+        Cut::channels * stride_of(dt_rank) + Cut::sequences * stride_of(dt_rank + 2 * d_state);
+    return sizeof(Shared<Cut>) + sizeof(bf16) * static_cast<std::size_t>(halves);
 }
 
 // Where a thread stands: the first of its four channels, and its sequence.
-template <int Channels>
+template <typename Cut>
 struct Place {
-    int column = static_cast<int>(threadIdx.x) % (Channels / 4) * 4;  // in the block
-    int sequence = static_cast<int>(threadIdx.x) / (Channels / 4);    // in the block
-    int first_channel = static_cast<int>(blockIdx.x) * Channels;
+    int column = static_cast<int>(threadIdx.x) % (Cut::channels / 4) * 4;  // in the block
+    int sequence = static_cast<int>(threadIdx.x) / (Cut::channels / 4);    // in the block
+    int first_channel = static_cast<int>(blockIdx.x) * Cut::channels;
     int channel = first_channel + column;
-    int row = static_cast<int>(blockIdx.y) * sequences + sequence;
+    int row = static_cast<int>(blockIdx.y) * Cut::sequences + sequence;
 };
 
-// dt_proj's rows for the block's channels, eight threads a row. There may be fewer than Channels;
+// dt_proj's rows for the block's channels, eight threads a row. There may be fewer than channels;
 // what lies in the place of the others goes nowhere. A product reads zeros behind dt_rank.
-template <int Channels>
+template <typename Cut>
 __device__ void ask_weights(const Operands& to, const ScanRowsArgs& args, int first_channel) {
     constexpr int row_threads = 8;
-    constexpr int rows_at_once = threads<Channels> / row_threads;
+    constexpr int rows_at_once = threads<Cut> / row_threads;
     constexpr int step = row_threads * 8;  // columns
     const int row = static_cast<int>(threadIdx.x) / row_threads;
     const int col = static_cast<int>(threadIdx.x) % row_threads * 8;
@@ -100,7 +101,7 @@ __device__ void ask_weights(const Operands& to, const ScanRowsArgs& args, int fi
     const bf16* from = args.dt_weight + (first_channel + row) * args.dt_stride + col;
     bf16* place = to.weights + row * to.weight_stride + col;
 #pragma unroll 1
-    for (int r = 0; r < Channels; r += rows_at_once) {
+    for (int r = 0; r < Cut::channels; r += rows_at_once) {
         if (r >= rows) break;
 #pragma unroll
         for (int k = 0; k < max_dt_rank; k += step) {
@@ -112,13 +113,12 @@ __device__ void ask_weights(const Operands& to, const ScanRowsArgs& args, int fi
 }
 
 // A, the bias and D of the block's channels.
-template <int Channels>
-__device__ void ask_tables(Shared<Channels>& to, const ScanRowsArgs& args,
-                           const Place<Channels>& at) {
+template <typename Cut>
+__device__ void ask_tables(Shared<Cut>& to, const ScanRowsArgs& args, const Place<Cut>& at) {
     if (at.channel >= args.d_inner) return;
 #pragma unroll
-    for (int i = 0; i < d_state / sequences; ++i) {
-        const int n = at.sequence + i * sequences;
+    for (int i = 0; i < d_state / Cut::sequences; ++i) {
+        const int n = at.sequence + i * Cut::sequences;
         copy_async(&to.a[n][at.column], args.a + n * args.a_stride + at.channel, true);
     }
     if (at.sequence == 0) copy_async(&to.bias[at.column], args.dt_bias + at.channel, true);
@@ -126,63 +126,34 @@ __device__ void ask_tables(Shared<Channels>& to, const ScanRowsArgs& args,
 }
 
 // The thread's x and z. Its registers are full of states.
-template <int Channels>
-__device__ void ask_inputs(Shared<Channels>& to, const ScanRowsArgs& args,
-                           const Place<Channels>& at) {
+template <typename Cut>
+__device__ void ask_inputs(Shared<Cut>& to, const ScanRowsArgs& args, const Place<Cut>& at) {
     constexpr int bytes = 4 * sizeof(bf16);
     copy_few_async<bytes>(&to.x[at.sequence][at.column], args.x.row(at.row) + at.channel);
     copy_few_async<bytes>(&to.z[at.sequence][at.column], args.z.row(at.row) + at.channel);
 }
 
-// dt, B and C of the thread's sequence as x_proj left them whole.
-template <int Channels>
-__device__ void ask_projected(const Operands& to, const ScanRowsArgs& args,
-                              const Place<Channels>& at) {
-    const bf16* from = args.dt_b_c.whole.row(at.row);
+// dt, B and C of the thread's sequence.
+template <typename Cut>
+__device__ void ask_projected(const Operands& to, const ScanRowsArgs& args, const Place<Cut>& at) {
+    const bf16* from = args.dt_b_c.row(at.row);
     bf16* place = to.projected + at.sequence * to.projected_stride;
-    for (int col = 2 * at.column; col < args.dt_rank + 2 * d_state; col += 2 * Channels) {
+    for (int col = 2 * at.column; col < args.dt_rank + 2 * d_state; col += 2 * Cut::channels) {
         copy_async(place + col, from + col, true);
-    }
-}
-
-// The same from sums over parts, of which a thread asks for as many at once as it has registers for.
-template <int Parts, int ColumnsAtOnce, int Channels>
-__device__ void add_projected(const Operands& to, const ScanRowsArgs& args,
-                              const Place<Channels>& at) {
-    constexpr int at_once = ColumnsAtOnce / Channels;
-    const ProjectedRows& in = args.dt_b_c;
-    const float* from = in.sums.row(at.row) + at.column;
-    bf16* place = to.projected + at.sequence * to.projected_stride + at.column;
-#pragma unroll 1
-    for (int left = args.dt_rank + 2 * d_state - at.column; left > 0; left -= at_once * Channels) {
-        Four parts[Parts][at_once];
-#pragma unroll
-        for (int part = 0; part < Parts; ++part) {
-            const float* part_from = from + part * in.rows * in.sums.stride;
-#pragma unroll
-            for (int i = 0; i < at_once; ++i) {
-                if (i * Channels < left) parts[part][i] = load_four(part_from + i * Channels);
-            }
-        }
-#pragma unroll
-        for (int i = 0; i < at_once; ++i) {
-#pragma unroll
-            for (int part = 1; part < Parts; ++part) add_to(parts[0][i], parts[part][i]);
-            if (i * Channels < left) store_four(place + i * Channels, parts[0][i]);
-        }
-        from += at_once * Channels;
-        place += at_once * Channels;
     }
 }
 
 // Δ of the block's sequences and of the warp's tile of channels. B stands where a product's last
 // columns go beyond dt_rank, and meets zeros.
-template <int Channels>
-__device__ void multiply_delta(Shared<Channels>& shared, const Operands& in,
-                               const ScanRowsArgs& args) {
-    const int channel = static_cast<int>(threadIdx.x) / warp_size * tile_channels;
+template <typename Cut>
+__device__ void multiply_delta(Shared<Cut>& shared, const Operands& in, const ScanRowsArgs& args) {
+    constexpr int tiles = Cut::channels / tile_channels;
+    const int warp = static_cast<int>(threadIdx.x) / warp_size;
+    const int channel = warp % tiles * tile_channels;
+    const int sequence = warp / tiles * tile_sequences;
     const bf16* weights = in.weights + channel * in.weight_stride;
-    const bf16* dt = in.projected + operand_row() * in.projected_stride + operand_column();
+    const bf16* dt =
+        in.projected + (sequence + operand_row()) * in.projected_stride + operand_column();
     float sums[4] = {};
 #pragma unroll 2
     for (int k = 0; k < args.dt_rank; k += rank_step) {
@@ -194,15 +165,15 @@ __device__ void multiply_delta(Shared<Channels>& shared, const Operands& in,
     for (int e = 0; e < 4; ++e) {
         const int c = channel + operand_row() + e / 2 * 8;
         const float v = softplus<bf16>(sums[e] + shared.bias[c]);
-        shared.delta[operand_column() + e % 2][c] =
+        shared.delta[sequence + operand_column() + e % 2][c] =
             from_float<bf16>(clamp_keeping_nan(v, args.low, args.high));
     }
 }
 
 // The recurrence of a thread's channels, whose states go back as they are ready; y with skip and
 // gate, whose z lacks a factor.
-template <int Channels>
-__device__ Four move(const Shared<Channels>& shared, const bf16* b_c, const Place<Channels>& at,
+template <typename Cut>
+__device__ Four move(const Shared<Cut>& shared, const bf16* b_c, const Place<Cut>& at,
                      Four (&h)[d_state], float* own, std::int64_t stride, float factor) {
     const Four delta = load_four(&shared.delta[at.sequence][at.column]);
     const Four skip = load_four(&shared.skip[at.column]);
@@ -233,14 +204,14 @@ __device__ Four move(const Shared<Channels>& shared, const bf16* b_c, const Plac
     return y;
 }
 
-template <typename Cut, int Parts>
-__global__ __launch_bounds__(threads<Cut::channels>,
-                             Cut::resident) void scan_step_rows(ScanRowsArgs args,
-                                                                StateTable states, int rows) {
+template <typename Cut>
+__global__ __launch_bounds__(threads<Cut>, Cut::resident) void scan_step_rows(ScanRowsArgs args,
+                                                                              StateTable states,
+                                                                              int rows) {
     extern __shared__ __align__(16) unsigned char memory[];
-    auto& shared = *reinterpret_cast<Shared<Cut::channels>*>(memory);
-    const Operands operands = operands_in<Cut::channels>(memory, args.dt_rank);
-    const Place<Cut::channels> at;
+    auto& shared = *reinterpret_cast<Shared<Cut>*>(memory);
+    const Operands operands = operands_in<Cut>(memory, args.dt_rank);
+    const Place<Cut> at;
     const bool present = at.row < rows && at.channel < args.d_inner;
     float* own = states.data[at.row] + at.channel;
     Four h[d_state];
@@ -248,20 +219,14 @@ __global__ __launch_bounds__(threads<Cut::channels>,
 #pragma unroll
         for (int n = 0; n < d_state; ++n) h[n] = load_fresh(own + n * states.stride);
     }
-    ask_weights<Cut::channels>(operands, args, at.first_channel);
+    ask_weights<Cut>(operands, args, at.first_channel);
     ask_tables(shared, args, at);
     wait_for_predecessor();
     let_successor_start();
     const float factor =
         args.factors != nullptr ? __ldcg(args.factors + min(at.row, rows - 1)) : 1.0F;
     if (present) ask_inputs(shared, args, at);
-    if (at.row < rows) {
-        if constexpr (Parts == 0) {
-            ask_projected(operands, args, at);
-        } else {
-            add_projected<Parts, Cut::columns_at_once>(operands, args, at);
-        }
-    }
+    if (at.row < rows) ask_projected(operands, args, at);
     end_copy_group();
     wait_copy_groups<0>();
     __syncthreads();
@@ -275,10 +240,9 @@ __global__ __launch_bounds__(threads<Cut::channels>,
 
 template <typename Cut>
 void run(const ScanRowsArgs& args, const StateTable& states, std::int64_t rows, cudaStream_t s) {
-    const auto kernel =
-        args.dt_b_c.parts == 0 ? scan_step_rows<Cut, 0> : scan_step_rows<Cut, conv_project_parts>;
-    launch(s, dim3(blocks_for(args.d_inner, Cut::channels), blocks_for(rows, sequences)),
-           threads<Cut::channels>, shared_bytes<Cut::channels>(args.dt_rank), kernel, args, states,
+    const auto kernel = scan_step_rows<Cut>;
+    launch(s, dim3(blocks_for(args.d_inner, Cut::channels), blocks_for(rows, Cut::sequences)),
+           threads<Cut>, shared_bytes<Cut>(args.dt_rank), kernel, args, states,
            static_cast<int>(rows));
 }
 
@@ -287,7 +251,7 @@ void run(const ScanRowsArgs& args, const StateTable& states, std::int64_t rows, 
 void scan_rows(const ScanRowsArgs& args, const StateTable& states, std::int64_t rows,
                const RowsDevice& device, cudaStream_t s) {
     const std::int64_t blocks =
-        std::int64_t{blocks_for(args.d_inner, Few::channels)} * blocks_for(rows, sequences);
+        std::int64_t{blocks_for(args.d_inner, Few::channels)} * blocks_for(rows, Few::sequences);
     if (blocks < device.multiprocessors) {
         run<Narrow>(args, states, rows, s);
     } else if (blocks <= std::int64_t{Few::resident} * device.multiprocessors) {

@@ -1,26 +1,11 @@
 #include "out_projection.hpp"
 
-#include <algorithm>
-
 namespace sipo::cuda {
 namespace {
 
 using bf16 = __nv_bfloat16;
 using backend::Mamba1Layer;
 using backend::View;
-
-// What comes while the sums of out_proj travel and the next launch begins, on an H200.
-constexpr std::int64_t next_bytes = std::int64_t{16} << 20;
-
-// Rows of bf16 that the copy engine can read.
-bool is_half(const backend::Matrix& matrix) {
-    const Weights& w = held(matrix).weights();
-    return w.type == static_cast<int>(DType::bf16) && w.stride % 8 == 0;
-}
-
-Rows<const bf16> read_only(const Plane& plane) {
-    return {static_cast<const bf16*>(plane.data), plane.stride};
-}
 
 }  // namespace
 
@@ -29,12 +14,9 @@ AddProductPlan OutProjection::plan(const Mamba1Layer& layer) const {
                             queue_->device().multiprocessors());
 }
 
-bool OutProjection::fits(const Mamba1Layer& layer, std::int64_t rows,
-                         const RowsDevice& device) const {
+bool OutProjection::fits(const Mamba1Layer& layer) const {
     const int clusters = plan(layer).clusters;
-    return rows > 1 && rows <= max_states && clusters > 0 && clusters <= RowSquares::max_parts &&
-           is_half(*layer.out_proj) && is_half(*layer.in_proj) &&
-           resolve(layer.normed).type == DType::bf16 && device.hopper;
+    return clusters > 0 && clusters <= RowSquares::max_parts && is_mapped(*layer.out_proj);
 }
 
 bool OutProjection::follows(const Plane& residual) const {
@@ -42,7 +24,8 @@ bool OutProjection::follows(const Plane& residual) const {
            waiting_->args.rows == residual.rows;
 }
 
-OutProjection::Normed OutProjection::norm(const Mamba1Layer& layer, const View& residual) {
+OutProjection::Normed OutProjection::norm(const Mamba1Layer& layer, const View& residual,
+                                          const FirstTiles& next) {
     const Plane rows = resolve(residual);
     const Rows<bf16> normed = resolve(layer.normed).as<bf16>();
     const float* weight = values_of(*layer.norm);
@@ -58,9 +41,7 @@ OutProjection::Normed OutProjection::norm(const Mamba1Layer& layer, const View& 
     args.norm = weight;
     args.hidden = normed;
     args.squares = squares;
-    const Weights& in = held(*layer.in_proj).weights();
-    args.next = in.codes;
-    args.next_bytes = std::min(next_bytes, in.rows * in.stride * std::int64_t{sizeof(bf16)});
+    args.next = next;
     const int parts = waiting_->plan.clusters;
     flush();
     return {.squares = {.sums = squares,
@@ -72,15 +53,13 @@ OutProjection::Normed OutProjection::norm(const Mamba1Layer& layer, const View& 
 
 void OutProjection::add(const Mamba1Layer& layer, const View& residual) {
     const Plane y = resolve(layer.y);
-    const Weights& w = held(*layer.out_proj).weights();
     const AddProductPlan cut = plan(layer);
     AddProductArgs args{};
-    args.in = make_tensor_map(read_only(y), y.rows, y.cols, max_states);
-    args.weights =
-        make_tensor_map({static_cast<const bf16*>(w.codes), w.stride}, w.rows, w.cols, cut.tile);
+    args.in = map_rows(y, in_eights(y.rows));
+    args.weights = map_weights(*layer.out_proj, cut.tile);
     args.rows = static_cast<int>(y.rows);
-    args.outputs = static_cast<int>(w.rows);
-    args.inputs = static_cast<int>(w.cols);
+    args.outputs = static_cast<int>(layer.out_proj->rows());
+    args.inputs = static_cast<int>(layer.out_proj->cols());
     args.residual = resolve(residual).as<float>();
     waiting_ = {args, cut};
 }

@@ -15,16 +15,17 @@ class OutProjection {
 public:
     explicit OutProjection(Queue queue) : queue_(std::move(queue)) {}
 
-    // Whether a layer's out_proj for so many rows can wait here.
-    [[nodiscard]] bool fits(const backend::Mamba1Layer& layer, std::int64_t rows,
-                            const RowsDevice& device) const;
+    // Whether the out_proj of a layer whose step mamba1_rows.hpp fits can wait here.
+    [[nodiscard]] bool fits(const backend::Mamba1Layer& layer) const;
     // Leaves in layer.normed what in_proj is to be multiplied with: the norm of the residual, or where
     // out_proj has waited what still lacks the norm's factors.
     struct Normed {
         RowSquares squares;        // for the factors
         float* factors = nullptr;  // [max_states], room for them
     };
-    [[nodiscard]] Normed norm(const backend::Mamba1Layer& layer, const backend::View& residual);
+    // `next`: the first that it is multiplied with.
+    [[nodiscard]] Normed norm(const backend::Mamba1Layer& layer, const backend::View& residual,
+                              const FirstTiles& next);
     // residual += layer.y · out_projᵀ, later.
     void add(const backend::Mamba1Layer& layer, const backend::View& residual);
     // Launches what waits.

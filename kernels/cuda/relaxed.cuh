@@ -30,5 +30,14 @@ template <int Count>
 __device__ void sync_some() {
     asm volatile("bar.sync 1, %0;" ::"n"(Count) : "memory");
 }
+// `Count` threads of a block meet, of which those that arrive do not wait for the others.
+template <int Count>
+__device__ void arrive_at_meeting() {
+    asm volatile("bar.arrive 2, %0;" ::"n"(Count) : "memory");
+}
+template <int Count>
+__device__ void wait_for_meeting() {
+    asm volatile("bar.sync 2, %0;" ::"n"(Count) : "memory");
+}
 
 }  // namespace sipo::cuda

@@ -55,13 +55,10 @@ std::int64_t dequantised_bytes(const StreamWork& work) {
     return scratch(largest, bf16_bytes);
 }
 
-// Δ of Mamba-2 where its columns lie on no border or the parts of Mamba-1's x_proj, and logits on their
-// way to the host.
+// Δ of Mamba-2 where its columns lie on no border, and logits on their way to the host.
 std::int64_t results_bytes(const StreamWork& work) {
     const std::int64_t delta = round_up(work.heads.n_heads, std::int64_t{8});
-    const std::int64_t parts =
-        conv_project_parts * conv_project_outputs * std::min<std::int64_t>(work.rows, max_states);
-    const std::int64_t product = work.heads.n_heads > 0 ? work.rows * delta : parts;
+    const std::int64_t product = work.rows * delta;
     const std::int64_t vocab = work.head != nullptr ? work.head->rows() : 0;
     const bool packed = work.logits <= 1 || vocab % 4 == 0;
     return scratch(product, f32_bytes) + (packed ? 0 : scratch(work.logits * vocab, f32_bytes));

@@ -1,0 +1,101 @@
+// Tiles of bf16 matrices that the copy engine brings to Hopper's tensor cores, through rings in shared
+// memory: what the products of a step of several sequences have in common.
+#pragma once
+
+#include "tile_copy.cuh"
+#include "wgmma.cuh"
+
+namespace sipo::cuda {
+
+inline constexpr int tile_row_bytes = map_columns * 2;
+
+template <int Slots, int Bytes>
+struct TileRing {
+    alignas(1024) unsigned char tiles[Slots][Bytes];
+    ByteBarrier full[Slots];
+    ByteBarrier empty[Slots];
+};
+
+// So many tiles of map_columns columns, from `first_column` on.
+struct TilePart {
+    int first_column;
+    int stages;
+};
+
+#if __CUDA_ARCH__ >= 900
+
+// A place in a ring, and the parity of the turn.
+template <int Slots>
+struct Cursor {
+    int slot = 0;
+    std::uint32_t turn = 0;
+    __device__ void advance() {
+        if (++slot == Slots) {
+            slot = 0;
+            turn ^= 1U;
+        }
+    }
+    // The slot before.
+    [[nodiscard]] __device__ int before() const { return slot == 0 ? Slots - 1 : slot - 1; }
+};
+
+// By one thread. `readers`: that free a slot.
+template <int Slots, int Bytes>
+__device__ void init_ring(TileRing<Slots, Bytes>& ring, unsigned readers) {
+    for (int slot = 0; slot < Slots; ++slot) {
+        init_barrier(&ring.full[slot], 1);
+        init_barrier(&ring.empty[slot], readers);
+    }
+}
+
+// Tiles of a matrix into a ring, by one thread: those of each of `rows` lie behind each other in a
+// slot, and bring so many bytes.
+template <int Slots, int Bytes, int Tiles>
+__device__ void ask_tiles(TileRing<Slots, Bytes>& ring, const CUtensorMap& map,
+                          const int (&rows)[Tiles], const TilePart& part, int bytes = Bytes) {
+    Cursor<Slots> at;
+    for (int stage = 0; stage < part.stages; ++stage) {
+        if (stage >= Slots) wait_barrier(&ring.empty[at.slot], at.turn ^ 1U);
+        expect_bytes(&ring.full[at.slot], static_cast<std::uint32_t>(bytes));
+#pragma unroll
+        for (int i = 0; i < Tiles; ++i) {
+            copy_tile(ring.tiles[at.slot] + i * (Bytes / Tiles), map,
+                      part.first_column + stage * map_columns, rows[i], &ring.full[at.slot]);
+        }
+        at.advance();
+    }
+}
+
+// sums [64, N] += the tile of the inputs · the tile of the weightsᵀ, by a warpgroup.
+template <int N>
+__device__ void multiply_tiles(float (&sums)[N / 2], const unsigned char* in,
+                               const unsigned char* weights) {
+    const std::uint64_t a = swizzled_operand(in);
+    const std::uint64_t b = swizzled_operand(weights);
+#pragma unroll
+    for (int k = 0; k < map_columns / product_columns; ++k) {
+        warpgroup_multiply_add<N>(sums, a + k * next_columns, b + k * next_columns);
+    }
+}
+
+// Until the last tiles have come.
+template <int Slots, int Bytes>
+__device__ void wait_for_last(TileRing<Slots, Bytes>& ring, int stages) {
+    const int last = stages - 1;
+    wait_barrier(&ring.full[last % Slots], static_cast<std::uint32_t>(last / Slots % 2));
+}
+
+// The block's part of what the next kernel wants first, into the second-level cache, by a warp.
+__device__ inline void prefetch_first(const FirstTiles& first) {
+    constexpr int lanes = 32;
+    const auto blocks = static_cast<int>(gridDim.x);
+    const int lane = static_cast<int>(threadIdx.x) % lanes;
+    for (int i = lane * blocks + static_cast<int>(blockIdx.x); i < first.stages * first.tiles;
+         i += lanes * blocks) {
+        prefetch_tile(first.map, i / first.tiles * map_columns, i % first.tiles * first.tile_rows);
+    }
+}
+
+#endif
+
+}  // namespace sipo::cuda
