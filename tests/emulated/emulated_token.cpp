@@ -1,18 +1,11 @@
 // A few tokens through a random model by the emulated kernel, against the reference. See README.md.
-#include <cmath>
-#include <cstdlib>
-#include <iostream>
 #include <limits>
 #include <map>
 #include <string>
 
-#include "cuda_check.hpp"
+#include "checks.hpp"
 #include "emulator.hpp"
 #include "model.hpp"
-
-namespace sipo::cuda {
-[[noreturn]] void fail_cuda(cudaError_t, const char* what) { throw std::runtime_error(what); }
-}  // namespace sipo::cuda
 
 namespace {
 
@@ -21,42 +14,7 @@ using namespace sipo::cuda;
 struct Options {
     int d_model = 768, layers = 2, tokens = 2, blocks = 16, vocab = 4096;
     unsigned first_tag = 0;  // that the launch before has left
-    unsigned seconds = 300;
-    std::string fault;
 };
-
-// One wrong value must not drown among many: the worst, too, has a limit. Where a sum lies between two bf16 the
-// kernel may take the other one, which the layers after it make more of.
-constexpr double most_error = 5e-3, worst_error = 10 * most_error;
-
-int failures = 0;
-
-void report(bool good, const std::string& what) {
-    std::cout << (good ? "pass " : "FAIL ") << what << std::endl;
-    if (!good) ++failures;
-}
-
-void compare(const std::string& what, const std::vector<double>& found,
-             const std::vector<double>& wanted) {
-    double error = 0, norm = 0, worst = 0;
-    std::size_t not_finite = 0;
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-        const double e = std::abs(found[i] - wanted[i]);
-        norm += wanted[i] * wanted[i];
-        if (!std::isfinite(e)) {
-            ++not_finite;
-            continue;
-        }
-        error += e * e;
-        worst = std::max(worst, e);
-    }
-    const double rms = std::sqrt(norm / static_cast<double>(wanted.size()));
-    const double relative = std::sqrt(error / norm);
-    const bool good = not_finite == 0 && relative < most_error && worst < worst_error * rms;
-    report(good, what + ": relative error " + std::to_string(relative) + ", worst " +
-                     std::to_string(worst / rms) + " of the rms, " + std::to_string(not_finite) +
-                     " not finite");
-}
 
 TokenLayer arguments(const Layer& l) {
     return {.norm = l.norm.data(),
@@ -122,9 +80,7 @@ public:
             compare(name + ", history", model_.layers[i].history.values(), reference_.histories[i]);
             report(model_.layers[i].unchanged(), name + ", weights unchanged");
         }
-        const emulator::Totals& t = emulator::current.totals;
-        report(t.errors == 0, std::to_string(t.errors) + " errors, " + std::to_string(t.turns) +
-                                  " turns, " + std::to_string(t.late) + " late copies and stores");
+        report_totals();
     }
 
 private:
@@ -150,62 +106,29 @@ private:
     std::unique_ptr<GuardedMemory> exchange_;
 };
 
-const std::map<std::string, emulator::Order> orders{{"round_robin", emulator::Order::round_robin},
-                                                    {"random", emulator::Order::random},
-                                                    {"skewed", emulator::Order::skewed}};
-
 void take(Options& o, const std::string& name, const std::string& value) {
-    emulator::Settings& s = emulator::current.settings;
-    if (name == "--order") {
-        s.order = orders.at(value);
-        return;
-    }
-    if (name == "--fault") {
-        o.fault = value;
-        return;
-    }
+    if (take_setting(name, value)) return;
     const auto number = static_cast<unsigned>(std::stoul(value));
     const std::map<std::string, int*> counts{{"--d-model", &o.d_model},
                                              {"--layers", &o.layers},
                                              {"--tokens", &o.tokens},
                                              {"--blocks", &o.blocks},
                                              {"--vocab", &o.vocab}};
-    if (name == "--seed")
-        s.seed = number;
-    else if (name == "--races")
-        s.races = number != 0;
-    else if (name == "--preempt")
-        s.preempt = number;
-    else if (name == "--first-tag")
+    if (name == "--first-tag")
         o.first_tag = number;
-    else if (name == "--seconds")
-        o.seconds = number;
     else
         *counts.at(name) = static_cast<int>(number);
-}
-
-int run(const Options& o) {
-    emulator::current.settings.multiprocessors = o.blocks;
-    emulator::current.settings.fault = o.fault;
-    emulator::watch(o.seconds);
-    Run(o).all();
-    std::cout << (failures == 0 ? "all pass" : "some FAIL") << std::endl;
-    return failures == 0 ? 0 : 1;
 }
 
 }  // namespace
 
 int main(int count, char** words) {
     Options options;
-    try {
-        for (int i = 1; i < count; i += 2)
-            take(options, words[i], i + 1 < count ? words[i + 1] : "");
-        return run(options);
-    } catch (const std::logic_error&) {  // of what take() looked up
-        std::cout << "options: see tests/emulated/README.md" << std::endl;
-        return 3;
-    } catch (const std::exception& e) {
-        std::cout << "FAIL " << e.what() << std::endl;
-        return 2;
-    }
+    return run_checks(
+        count, words,
+        [&](const std::string& name, const std::string& value) { take(options, name, value); },
+        [&] {
+            emulator::current.settings.multiprocessors = options.blocks;
+            Run(options).all();
+        });
 }

@@ -36,6 +36,8 @@ my %files = map { basename($_) => contents($_) }
 for my $list (@edits) {
     for my $paragraph (grep { /^name/m } split(/\n\n+/, contents($list))) {
         my %edit = $paragraph =~ /^(name|file|from|to)\s+(.*)$/mg;
+        die "$list: no $edit{file}\n" if !-e "$from/$edit{file}";
+        next if $edit{file} =~ /\.cu$/ && $edit{file} ne $kernel;
         my $text = \$files{$edit{file}};
         my $found = () = $$text =~ /\Q$edit{from}\E/g;
         die "$list: $edit{name}: $found times in $edit{file}: $edit{from}\n" if $found != 1;

@@ -24,7 +24,8 @@ void let_go_on(const std::vector<Fiber*>& waiting, Wait wait) {
     }
 }
 
-void come_to(int id, int count, void* where) {
+// Whether all have come, then.
+bool come_to(int id, int count, void* where) {
     Fiber& f = self();
     if (id < 0 || id > 15 || count % 32 != 0)
         fatal(text("barrier ", id, " of ", count, " threads"));
@@ -35,10 +36,14 @@ void come_to(int id, int count, void* where) {
     }
     b.count = count;
     b.come.push_back(&f);
-    if (may_end(b, *f.in)) {
+    return may_end(b, *f.in);
+}
+
+void meet_at(int id, int count, void* where) {
+    if (come_to(id, count, where)) {
         yield_sometimes(where);
     } else {
-        block_on(Wait::named, &b, 0, where);
+        block_on(Wait::named, &self().in->named[static_cast<std::size_t>(id)], 0, where);
     }
 }
 
@@ -78,8 +83,12 @@ bool may_end(Cluster& c) {
     return true;
 }
 
-void sync_block() { come_to(0, 0, __builtin_return_address(0)); }
-void sync_named(int id, int count) { come_to(id, count, __builtin_return_address(0)); }
+void sync_block() { meet_at(0, 0, __builtin_return_address(0)); }
+void sync_named(int id, int count) { meet_at(id, count, __builtin_return_address(0)); }
+void arrive_named(int id, int count) {
+    (void)come_to(id, count, __builtin_return_address(0));
+    yield_sometimes(__builtin_return_address(0));
+}
 
 const std::uint64_t* gather(unsigned mask, std::uint64_t value, int kind) {
     void* where = __builtin_return_address(0);

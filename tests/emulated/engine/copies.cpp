@@ -46,6 +46,20 @@ void copy_bulk(void* to, const void* from, std::uint32_t bytes, void* barrier) {
     machine().late.start(std::move(op));
 }
 
+void copy_tile(std::uint32_t address, const void* tile, std::uint32_t bytes,
+               std::uint32_t barrier) {
+    void* where = __builtin_return_address(0);
+    constexpr std::size_t border = 1024;
+    MBarrier& b = barrier_at(resolve(barrier), "copy of a tile");
+    Operation op = store(Kind::bulk, resolve(address), tile, bytes, where);
+    if (op.target != b.block)
+        fatal(text("a tile to one block with the barrier of another (", source_of(where), ")"));
+    if (static_cast<std::size_t>(op.to - op.target->memory) % border != 0)
+        fatal(text("a tile off its border of ", border, " (", source_of(where), ")"));
+    op.barrier = &b;
+    machine().late.start(std::move(op));
+}
+
 void copy_async(void* to, const void* from, std::uint32_t bytes, bool present) {
     void* where = __builtin_return_address(0);
     Block& target = own_block_with(to, bytes, "cp.async", where);
@@ -90,11 +104,6 @@ void arrive_when_copied(void* place) {
     Operation op{.kind = Kind::arrival, .where = __builtin_return_address(0)};
     op.barrier = &b;
     machine().late.start(std::move(op));
-}
-
-void store_remote(std::uint32_t address, const void* data, std::uint32_t bytes) {
-    machine().late.start(
-        store(Kind::remote, resolve(address), data, bytes, __builtin_return_address(0)));
 }
 
 void send(std::uint32_t address, const void* data, std::uint32_t bytes, std::uint32_t barrier) {

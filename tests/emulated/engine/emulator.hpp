@@ -73,6 +73,7 @@ void watch(unsigned seconds);
 
 void sync_block();
 void sync_named(int id, int count);
+void arrive_named(int id, int count);
 // What lanes of a warp do together; `kind` tells apart what they must not mix. All lanes' values, when all have
 // come.
 inline constexpr int sync_of_warp = 0;
@@ -86,16 +87,21 @@ void wait_for_cluster();
 
 void init_barrier(void* barrier, unsigned arrivals);
 void arrive(void* barrier);
+void arrive_remote(std::uint32_t barrier);
 void expect(void* barrier, std::uint32_t bytes);  // arrives, too
 void wait(void* barrier, std::uint32_t parity);
 
 void copy_bulk(void* to, const void* from, std::uint32_t bytes, void* barrier);
+// To a block of the cluster, whose barrier counts the bytes.
+void copy_tile(std::uint32_t address, const void* tile, std::uint32_t bytes, std::uint32_t barrier);
 void copy_async(void* to, const void* from, std::uint32_t bytes, bool present);
 void commit_group();
 void wait_groups(int left);
 void arrive_when_copied(void* barrier);
-void store_remote(std::uint32_t address, const void* data, std::uint32_t bytes);
 void send(std::uint32_t address, const void* data, std::uint32_t bytes, std::uint32_t barrier);
+void ask_product(std::function<void()> product);
+void end_products();  // those asked for are a group
+void wait_products(std::size_t left);
 // Relaxed, in global memory.
 void store_late(void* to, const void* data, std::uint32_t bytes);
 void load_polled(void* out, const void* from, std::uint32_t bytes);

@@ -1,5 +1,7 @@
 // A fiber a thread of the kernel: its stack, what it waits for, and how it takes turns with the scheduler.
 #pragma once
+#include <deque>
+#include <functional>
 #include <vector>
 
 #include "emulator.hpp"
@@ -17,6 +19,12 @@ enum class Ready { no, yes, done };
 struct LateArrival {
     std::uint64_t before;
     MBarrier* barrier;
+};
+
+// That have not been made: of the group that is asked for, and of groups that are complete.
+struct Products {
+    std::vector<std::function<void()>> asked;
+    std::deque<std::vector<std::function<void()>>> groups;
 };
 
 struct Fiber : Thread {
@@ -42,6 +50,7 @@ struct Fiber : Thread {
     std::vector<std::uint64_t> groups;       // the number at each one's end
     std::vector<LateArrival> arrivals;
     int late_stores = 0;
+    Products products;
 };
 
 inline constexpr std::size_t stack_bytes = 64 << 10;

@@ -67,7 +67,6 @@ void complete(const Operation& op, std::uint32_t id) {
         case Kind::async: copied(*op.by, op.sequence); break;
         case Kind::arrival: fire(*op.by, *op.barrier); break;
         case Kind::store:
-        case Kind::remote:
             --op.by->late_stores;
             std::erase(op.by->in->stores, id);
             break;
@@ -88,9 +87,8 @@ void Operation::read_now(const void* source) {
 }
 
 std::string name_of(const Operation& op) {
-    static constexpr std::array names{"bulk copy",     "cp.async",
-                                      "st.async",      "store to another block",
-                                      "relaxed store", "arrival of cp.async"};
+    static constexpr std::array names{"bulk copy", "cp.async", "st.async", "relaxed store",
+                                      "arrival of cp.async"};
     return text(names[static_cast<std::size_t>(op.kind)], " of ", name_of(*op.by), " (",
                 source_of(op.where), ")");
 }
@@ -112,9 +110,9 @@ void LateWork::start(Operation operation) {
     Operation& op = operations_[id];
     op.active = true;
     op.by = &self();
-    if (op.kind == Kind::word || op.kind == Kind::remote || op.kind == Kind::store)
+    if (op.kind == Kind::word || op.kind == Kind::store)
         op.knew = machine().races.take(op.by->number);
-    if (op.kind == Kind::remote || op.kind == Kind::store) {
+    if (op.kind == Kind::store) {
         ++op.by->late_stores;
         op.by->in->stores.push_back(id);
     }
@@ -167,9 +165,9 @@ void LateWork::finish(std::uint32_t id) {
     machine().scheduler.progressed();
     if (op.target != nullptr) {
         check_target(op, id);
-        machine().races.copy_ends(op.by->number, op.to, op.bytes,
-                                  op.barrier != nullptr ? static_cast<int>(op.barrier->number) : -1,
-                                  op.kind == Kind::remote, op.knew);
+        machine().races.copy_ends(
+            op.by->number, op.to, op.bytes,
+            op.barrier != nullptr ? static_cast<int>(op.barrier->number) : -1);
     }
     if (op.kind == Kind::word) machine().races.carries(op.barrier->number, op.knew);
     if (op.kind == Kind::store) machine().races.stored(op.to, op.bytes, op.knew);

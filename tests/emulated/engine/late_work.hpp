@@ -13,7 +13,7 @@ struct Block;
 struct Fiber;
 struct MBarrier;
 
-enum class Kind { bulk, async, word, remote, store, arrival };
+enum class Kind { bulk, async, word, store, arrival };
 
 struct Operation {
     Kind kind{};

@@ -95,6 +95,12 @@ void arrive(void* place) {
     arrive(b, "arrive");
 }
 
+void arrive_remote(std::uint32_t address) {
+    MBarrier& b = barrier_at(resolve(address), "arrive");
+    machine().races.arrives(self().number, b.number);
+    arrive(b, "arrive");
+}
+
 void expect(void* place, std::uint32_t bytes) {
     MBarrier& b = own_barrier_at(place, "arrive.expect_tx");
     machine().races.arrives(self().number, b.number);

@@ -113,15 +113,14 @@ void Races::copy_begins(int fiber, const unsigned char* to, std::size_t bytes, v
     });
 }
 
-void Races::copy_ends(int fiber, const unsigned char* to, std::size_t bytes, int barrier,
-                      bool remote, const Snapshot& knew) {
+void Races::copy_ends(int fiber, const unsigned char* to, std::size_t bytes, int barrier) {
     if (!on_) return;
     Reader as{};
     if (barrier >= 0) {
         const Meeting& m = barriers_[static_cast<std::size_t>(barrier)];
         as = {static_cast<std::uint16_t>(m.index()), m.phases() + 1};
     } else {
-        const Snapshot& by = remote ? knew : of(fiber);
+        const Snapshot& by = of(fiber);
         as = {static_cast<std::uint16_t>(by.index), by.own};
     }
     for_granules(to, bytes, [&](Granule& g, const unsigned char*) {

@@ -34,9 +34,8 @@ public:
     void cluster_ends(int cluster);
     void waited_cluster(int fiber);
     void copy_begins(int fiber, const unsigned char* to, std::size_t bytes, void* where);
-    // `barrier` −1: none counts its bytes. `remote`: it was a store of the thread's, not a copy.
-    void copy_ends(int fiber, const unsigned char* to, std::size_t bytes, int barrier, bool remote,
-                   const Snapshot& knew);
+    // `barrier` −1: none counts its bytes.
+    void copy_ends(int fiber, const unsigned char* to, std::size_t bytes, int barrier);
     // Relaxed stores to global memory and loads from there, when they happen.
     void stored(const void* to, std::size_t bytes, const Snapshot& knew);
     void loads(int fiber, const void* from, std::size_t bytes);

@@ -17,6 +17,7 @@ inline void copy_bulk(void* to, const void* from, std::uint32_t bytes, ByteBarri
     expect_bytes(barrier, bytes);
     emulator::copy_bulk(to, from, bytes, barrier);
 }
+inline void prefetch_bulk(const void*, std::uint32_t) {}
 inline void arrive_at(ByteBarrier* barrier) { emulator::arrive(barrier); }
 inline void arrive_when_copied(ByteBarrier* barrier) { emulator::arrive_when_copied(barrier); }
 inline void wait_barrier(ByteBarrier* barrier, std::uint32_t parity) {

@@ -10,9 +10,11 @@ inline void wait_for_cluster() { emulator::wait_for_cluster(); }
 [[nodiscard]] inline std::uint32_t address_in_block(const void* place, int rank) {
     return emulator::address_in_block(place, rank);
 }
-inline void store_remote(const float* place, int rank, float first, float second) {
-    const float both[] = {first, second};
-    emulator::store_remote(address_in_block(place, rank), both, sizeof both);
+inline void arrive_in_block(ByteBarrier* barrier, int rank) {
+    emulator::arrive_remote(address_in_block(barrier, rank));
+}
+inline void send_four(std::uint32_t place, float4 v, std::uint32_t barrier) {
+    emulator::send(place, &v, sizeof v, barrier);
 }
 inline void send_word(std::uint32_t place, std::uint32_t word, std::uint32_t barrier) {
     emulator::send(place, &word, sizeof word, barrier);

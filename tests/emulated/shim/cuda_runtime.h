@@ -86,6 +86,12 @@ T __ldcg(const T* p) {
     return v;
 }
 
+template <typename T>
+void __stcs(T* to, T v) {
+    *to = v;
+}
+
+using std::max, std::min;
 inline float __uint_as_float(unsigned v) { return std::bit_cast<float>(v); }
 inline unsigned __float_as_uint(float v) { return std::bit_cast<unsigned>(v); }
 // Without the selectors' sign bits.

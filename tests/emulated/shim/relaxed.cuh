@@ -18,5 +18,14 @@ template <int Count>
 void sync_some() {
     emulator::sync_named(1, Count);
 }
+// Barrier 2.
+template <int Count>
+void arrive_at_meeting() {
+    emulator::arrive_named(2, Count);
+}
+template <int Count>
+void wait_for_meeting() {
+    emulator::sync_named(2, Count);
+}
 
 }  // namespace sipo::cuda
