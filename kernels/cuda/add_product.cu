@@ -10,6 +10,7 @@
 #include "add_product.hpp"
 #include "cluster.cuh"
 #include "device_math.cuh"
+#include "four.cuh"
 #include "launch.hpp"
 #include "relaxed.cuh"
 #include "tensor_core.cuh"
@@ -28,14 +29,13 @@ constexpr int threads = 6 * warp_size;
 
 constexpr int weight_slots = 12;
 constexpr int in_slots = 8;
-constexpr int in_bytes = max_states * tile_row_bytes;
 
 // Tile: outputs of a cluster.
 template <int Tile>
 struct Shared {
     static constexpr int groups = Tile / 8;              // of columns
     static constexpr int fragment = groups * warp_size;  // float4 of a warp's sums
-    TileRing<in_slots, in_bytes> in;
+    TileRing<in_slots, in_tile_bytes> in;
     TileRing<weight_slots, Tile * tile_row_bytes> weights;
     float4 sums[cluster_blocks][fragment];  // of the block's rows, by blocks
     ByteBarrier arrived;
@@ -72,11 +72,6 @@ __device__ void multiply(Shared<Tile>& shared, int stages, float (&sums)[Tile / 
         in.advance();
     }
     wait_products<0>();
-}
-
-__device__ std::uint32_t pack_halves(float first, float second) {
-    const __nv_bfloat162 both = __floats2bfloat162_rn(first, second);
-    return reinterpret_cast<const std::uint32_t&>(both);
 }
 
 // Each warp's sums to the block that brings its rows together.
@@ -116,7 +111,7 @@ public:
         for (int i = 0; i < items; ++i) {
             if (!present(i)) continue;
             if (args_.norm != nullptr) {
-                norm_[i] = *reinterpret_cast<const float2*>(args_.norm + column(i));
+                norm_[i] = load_pair(args_.norm + column(i));
             }
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
@@ -153,16 +148,9 @@ private:
         return reinterpret_cast<float2*>(args_.residual.row(row(half)) + column(i));
     }
 
-    // In the order of the inputs.
     __device__ float4 whole_sum(Shared<Tile>& shared, int group) const {
-        float4 sum = {};
-#pragma unroll
-        for (int from = 0; from < cluster_blocks; ++from) {
-            const float4 s =
-                shared.sums[from][group * warp_size + static_cast<int>(threadIdx.x) % warp_size];
-            sum = {sum.x + s.x, sum.y + s.y, sum.z + s.z, sum.w + s.w};
-        }
-        return sum;
+        return add_blocks(shared.sums,
+                          group * warp_size + static_cast<int>(threadIdx.x) % warp_size);
     }
 
     __device__ void add(int i, int half, float2 sum, float& squares) const {
@@ -170,8 +158,8 @@ private:
         const float2 value = {residual_[i][half].x + sum.x, residual_[i][half].y + sum.y};
         *residual_at(i, half) = value;
         if (args_.norm == nullptr) return;
-        *reinterpret_cast<std::uint32_t*>(args_.hidden.row(row(half)) + column(i)) =
-            pack_halves(value.x * norm_[i].x, value.y * norm_[i].y);
+        const float2 normed = {value.x * norm_[i].x, value.y * norm_[i].y};
+        store_pair(args_.hidden.row(row(half)) + column(i), normed);
         squares += value.x * value.x + value.y * value.y;
     }
 

@@ -1,4 +1,4 @@
-// Four neighbouring elements, as most kernels of a step take them: one load, one store.
+// Four neighbouring elements, as most kernels of a step take them, and two: one load, one store.
 #pragma once
 
 #include "device_math.cuh"
@@ -31,6 +31,14 @@ __device__ inline Four load_fresh(const float* from) {
 // What no kernel reads soon: the cache may let go of it first.
 __device__ inline void store_passing(float* to, const Four& values) {
     __stcs(reinterpret_cast<float4*>(to), *reinterpret_cast<const float4*>(&values));
+}
+
+// Two, as the tensor cores' sums have neighbours.
+__device__ inline float2 load_pair(const float* from) {
+    return *reinterpret_cast<const float2*>(from);
+}
+__device__ inline void store_pair(bf16* to, float2 pair) {
+    *reinterpret_cast<__nv_bfloat162*>(to) = __floats2bfloat162_rn(pair.x, pair.y);
 }
 
 }  // namespace sipo::cuda

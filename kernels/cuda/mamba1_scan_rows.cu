@@ -4,8 +4,8 @@
 // they come. A thread holds all states of four neighbouring channels of a sequence, and the first
 // thing it does is to ask for them at once, 256 bytes; a step of 64 sequences of 5,120 channels is one
 // wave of such threads, 20 warps a multiprocessor. While they are under way the block computes its Δ.
-// It has eight sequences, as many as a tensor-core product has columns: fewer would want dt_proj more
-// often, more of them would want each sequence's dt, B and C in more blocks.
+// It has eight sequences, as many as a tensor-core product has columns, or twice as many where there
+// are many: fewer want dt_proj more often, more want each sequence's dt, B and C in more blocks.
 //
 // The states are asked for before the predecessor has ended. That is safe: a kernel starts when its
 // predecessor has stopped waiting, so the step before this one, which wrote the states, is complete.

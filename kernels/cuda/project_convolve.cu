@@ -35,14 +35,13 @@ constexpr int threads = 10 * warp_size;
 constexpr int factor_threads = multiplying / max_states;  // that find the factor of a row
 
 constexpr int slots = 10;
-constexpr int in_bytes = max_states * tile_row_bytes;
 
 template <int Channels>
 struct Shared {
     static constexpr int outputs = 2 * Channels;  // x | z
     static constexpr int stride = outputs + 8;    // eight rows touch all banks
     TileRing<slots, outputs * tile_row_bytes> weights;
-    TileRing<slots, in_bytes> in;
+    TileRing<slots, in_tile_bytes> in;
     alignas(16) float history[taps - 1][max_states][Channels];
     alignas(16) float conv[taps + 1][Channels];  // and the bias
     float factor[max_states];
@@ -181,11 +180,6 @@ __device__ void share_factor(Shared<Channels>& shared, const ProjectConvolveArgs
     if (threadIdx.x % factor_threads != 0) return;
     shared.factor[row] = value;
     if (blockIdx.x == 0 && args.factors != nullptr && row < args.rows) args.factors[row] = value;
-}
-
-__device__ float2 load_pair(const float* from) { return *reinterpret_cast<const float2*>(from); }
-__device__ void store_pair(bf16* to, float2 pair) {
-    *reinterpret_cast<__nv_bfloat162*>(to) = __floats2bfloat162_rn(pair.x, pair.y);
 }
 
 // A thread's sums of two rows to shared memory, those of x convolved.

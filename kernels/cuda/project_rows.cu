@@ -8,6 +8,7 @@
 
 #include "cluster.cuh"
 #include "device_math.cuh"
+#include "four.cuh"
 #include "launch.hpp"
 #include "tensor_core.cuh"
 #include "tile_ring.cuh"
@@ -21,7 +22,7 @@ constexpr int max_stages = 12;
 constexpr int weight_bytes = project_rows_tile * tile_row_bytes;
 
 struct Shared {
-    alignas(1024) unsigned char in[max_stages][max_states * tile_row_bytes];
+    alignas(1024) unsigned char in[max_stages][in_tile_bytes];
     alignas(1024) unsigned char weights[max_stages][weight_bytes];
     float4 sums[cluster_blocks][warp_size];  // of the block's rows, by blocks
     ByteBarrier weights_full;
@@ -31,14 +32,6 @@ struct Shared {
 
 #if __CUDA_ARCH__ >= 900
 
-// What a block has of the product.
-struct Part {
-    int first_output;
-    int first_column;
-    int stages;
-    __device__ int column(int stage) const { return first_column + stage * map_columns; }
-};
-
 // These three by one thread.
 __device__ void init_barriers(Shared& shared, int stages) {
     init_barrier(&shared.weights_full, 1);
@@ -47,14 +40,15 @@ __device__ void init_barriers(Shared& shared, int stages) {
     publish_barriers();
     expect_bytes(&shared.arrived, sizeof shared.sums);
 }
-__device__ void ask_weights(Shared& shared, const ProjectRowsArgs& args, const Part& part) {
+__device__ void ask_weights(Shared& shared, const ProjectRowsArgs& args, const TilePart& part,
+                            int first_output) {
     expect_bytes(&shared.weights_full, static_cast<std::uint32_t>(part.stages * weight_bytes));
     for (int stage = 0; stage < part.stages; ++stage) {
-        copy_tile(shared.weights[stage], args.weights, part.column(stage), part.first_output,
+        copy_tile(shared.weights[stage], args.weights, part.column(stage), first_output,
                   &shared.weights_full);
     }
 }
-__device__ void ask_inputs(Shared& shared, const ProjectRowsArgs& args, const Part& part) {
+__device__ void ask_inputs(Shared& shared, const ProjectRowsArgs& args, const TilePart& part) {
     const int bytes = in_eights(args.rows) * tile_row_bytes;
     for (int stage = 0; stage < part.stages; ++stage) {
         expect_bytes(&shared.in_full[stage], static_cast<std::uint32_t>(bytes));
@@ -90,17 +84,12 @@ __device__ void send(Shared& shared, const float (&sums)[project_rows_tile / 2])
 // The block's rows, by a warp, in the order of the inputs.
 __device__ void add_up(Shared& shared, const ProjectRowsArgs& args, int first_output) {
     wait_barrier_of_cluster(&shared.arrived, 0);
-    float4 sum = {};
-#pragma unroll
-    for (int from = 0; from < cluster_blocks; ++from) {
-        const float4 s = shared.sums[from][threadIdx.x];
-        sum = {sum.x + s.x, sum.y + s.y, sum.z + s.z, sum.w + s.w};
-    }
+    const float4 sum = add_blocks(shared.sums, static_cast<int>(threadIdx.x));
     const int row = cluster_rank() * 8 + operand_row();
     if (row >= args.rows) return;
     bf16* to = args.out.row(row) + first_output + operand_column();
-    *reinterpret_cast<__nv_bfloat162*>(to) = __floats2bfloat162_rn(sum.x, sum.y);
-    *reinterpret_cast<__nv_bfloat162*>(to + 8) = __floats2bfloat162_rn(sum.z, sum.w);
+    store_pair(to, {sum.x, sum.y});
+    store_pair(to + 8, {sum.z, sum.w});
 }
 
 #endif
@@ -111,11 +100,11 @@ __global__ __launch_bounds__(threads) void project_few(
     extern __shared__ __align__(1024) unsigned char memory[];
     auto& shared = *reinterpret_cast<Shared*>(memory);
     const int stages = args.inputs / (cluster_blocks * map_columns);
-    const Part part{static_cast<int>(blockIdx.x) / cluster_blocks * project_rows_tile,
-                    cluster_rank() * stages * map_columns, stages};
+    const TilePart part{cluster_rank() * stages * map_columns, stages};
+    const int first_output = static_cast<int>(blockIdx.x) / cluster_blocks * project_rows_tile;
     if (threadIdx.x == 0) {
         init_barriers(shared, stages);
-        ask_weights(shared, args, part);
+        ask_weights(shared, args, part, first_output);
     }
     __syncthreads();
     arrive_at_cluster();
@@ -127,7 +116,7 @@ __global__ __launch_bounds__(threads) void project_few(
     wait_for_cluster();  // all have their barriers
     send(shared, sums);
     arrive_at_cluster();
-    if (threadIdx.x < warp_size) add_up(shared, args, part.first_output);
+    if (threadIdx.x < warp_size) add_up(shared, args, first_output);
     __syncwarp();
     wait_for_cluster();  // what the block has sent has arrived
 #endif

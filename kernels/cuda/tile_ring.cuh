@@ -8,6 +8,7 @@
 namespace sipo::cuda {
 
 inline constexpr int tile_row_bytes = map_columns * 2;
+inline constexpr int in_tile_bytes = max_states * tile_row_bytes;  // of inputs, at most
 
 template <int Slots, int Bytes>
 struct TileRing {
@@ -20,6 +21,9 @@ struct TileRing {
 struct TilePart {
     int first_column;
     int stages;
+    [[nodiscard]] __device__ int column(int stage) const {
+        return first_column + stage * map_columns;
+    }
 };
 
 #if __CUDA_ARCH__ >= 900
@@ -59,8 +63,8 @@ __device__ void ask_tiles(TileRing<Slots, Bytes>& ring, const CUtensorMap& map,
         expect_bytes(&ring.full[at.slot], static_cast<std::uint32_t>(bytes));
 #pragma unroll
         for (int i = 0; i < Tiles; ++i) {
-            copy_tile(ring.tiles[at.slot] + i * (Bytes / Tiles), map,
-                      part.first_column + stage * map_columns, rows[i], &ring.full[at.slot]);
+            copy_tile(ring.tiles[at.slot] + i * (Bytes / Tiles), map, part.column(stage), rows[i],
+                      &ring.full[at.slot]);
         }
         at.advance();
     }
@@ -76,6 +80,18 @@ __device__ void multiply_tiles(float (&sums)[N / 2], const unsigned char* in,
     for (int k = 0; k < map_columns / product_columns; ++k) {
         warpgroup_multiply_add<N>(sums, a + k * next_columns, b + k * next_columns);
     }
+}
+
+// What the blocks of a cluster have sent of the same elements, added up in their order.
+template <int Blocks, int Count>
+__device__ float4 add_blocks(const float4 (&sums)[Blocks][Count], int at) {
+    float4 sum = {};
+#pragma unroll
+    for (int from = 0; from < Blocks; ++from) {
+        const float4 s = sums[from][at];
+        sum = {sum.x + s.x, sum.y + s.y, sum.z + s.z, sum.w + s.w};
+    }
+    return sum;
 }
 
 // Until the last tiles have come.
