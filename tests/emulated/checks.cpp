@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <iostream>
-#include <map>
 #include <stdexcept>
 
 #include "cuda_check.hpp"
@@ -25,6 +24,27 @@ std::string fault;
 const std::map<std::string, emulator::Order> orders{{"round_robin", emulator::Order::round_robin},
                                                     {"random", emulator::Order::random},
                                                     {"skewed", emulator::Order::skewed}};
+
+// One of the options that all programs have; false: it is none.
+bool take_setting(const std::string& name, const std::string& value) {
+    emulator::Settings& s = emulator::current.settings;
+    const auto number = [&] { return static_cast<unsigned>(std::stoul(value)); };
+    if (name == "--order")
+        s.order = orders.at(value);
+    else if (name == "--fault")
+        fault = value;
+    else if (name == "--seed")
+        s.seed = number();
+    else if (name == "--races")
+        s.races = number() != 0;
+    else if (name == "--preempt")
+        s.preempt = number();
+    else if (name == "--seconds")
+        seconds = number();
+    else
+        return false;
+    return true;
+}
 
 }  // namespace
 
@@ -61,37 +81,19 @@ void report_totals() {
                               " turns, " + std::to_string(t.late) + " late copies and stores");
 }
 
-bool take_setting(const std::string& name, const std::string& value) {
-    emulator::Settings& s = emulator::current.settings;
-    const auto number = [&] { return static_cast<unsigned>(std::stoul(value)); };
-    if (name == "--order")
-        s.order = orders.at(value);
-    else if (name == "--fault")
-        fault = value;
-    else if (name == "--seed")
-        s.seed = number();
-    else if (name == "--races")
-        s.races = number() != 0;
-    else if (name == "--preempt")
-        s.preempt = number();
-    else if (name == "--seconds")
-        seconds = number();
-    else
-        return false;
-    return true;
-}
-
-int run_checks(int count, char** words,
-               const std::function<void(const std::string&, const std::string&)>& take,
+int run_checks(int count, char** words, const std::map<std::string, int*>& options,
                const std::function<void()>& all) {
     try {
-        for (int i = 1; i < count; i += 2) take(words[i], i + 1 < count ? words[i + 1] : "");
+        for (int i = 1; i < count; i += 2) {
+            const std::string value = i + 1 < count ? words[i + 1] : "";
+            if (!take_setting(words[i], value)) *options.at(words[i]) = std::stoi(value);
+        }
         emulator::current.settings.fault = fault;
         emulator::watch(seconds);
         all();
         std::cout << (failures == 0 ? "all pass" : "some FAIL") << std::endl;
         return failures == 0 ? 0 : 1;
-    } catch (const std::logic_error&) {  // of what take() looked up
+    } catch (const std::logic_error&) {  // of what was looked up
         std::cout << "options: see tests/emulated/README.md" << std::endl;
         return 3;
     } catch (const std::exception& e) {

@@ -1,6 +1,7 @@
 // What the tests of emulated kernels say and take: results against references, settings of the emulator.
 #pragma once
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,9 +11,7 @@ void compare(const std::string& what, const std::vector<double>& found,
 // Errors that the emulator has found.
 void report_totals();
 
-// One of the options that all programs have; false: it is none.
-[[nodiscard]] bool take_setting(const std::string& name, const std::string& value);
-// A program: its options are pairs of words, of which `take` looks up those of its own. The process' status.
-int run_checks(int count, char** words,
-               const std::function<void(const std::string&, const std::string&)>& take,
+// A program: its options are pairs of words, those of all such programs and `options`, which are numbers. The
+// process' status.
+int run_checks(int count, char** words, const std::map<std::string, int*>& options,
                const std::function<void()>& all);

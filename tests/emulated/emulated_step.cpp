@@ -1,6 +1,5 @@
 // The products of a Mamba-1 step of several sequences by the emulated kernels, against references. See README.md.
 #include <cmath>
-#include <map>
 #include <string>
 
 #include "add_product.hpp"
@@ -206,28 +205,26 @@ void test_add_product(const Options& o, bool plain) {
     compare("squares", found_squares, wanted_squares);
 }
 
-void take(Options& o, const std::string& name, const std::string& value) {
-    if (take_setting(name, value)) return;
-    const std::map<std::string, int*> counts{
-        {"--rows", &o.rows},       {"--channels", &o.channels}, {"--blocks", &o.blocks},
-        {"--d-model", &o.d_model}, {"--outputs", &o.outputs},   {"--inputs", &o.inputs},
-        {"--tile", &o.tile},       {"--clusters", &o.clusters}, {"--stages", &o.stages}};
-    *counts.at(name) = std::stoi(value);
-}
-
 }  // namespace
 
 int main(int count, char** words) {
-    Options options;
-    return run_checks(
-        count, words,
-        [&](const std::string& name, const std::string& value) { take(options, name, value); },
-        [&] {
-            for (const bool plain : {false, true}) {
-                test_project_convolve(options, plain);
-                test_add_product(options, plain);
-            }
-            test_project_rows(options);
-            report_totals();
-        });
+    Options o;
+    return run_checks(count, words,
+                      {{"--rows", &o.rows},
+                       {"--channels", &o.channels},
+                       {"--blocks", &o.blocks},
+                       {"--d-model", &o.d_model},
+                       {"--outputs", &o.outputs},
+                       {"--inputs", &o.inputs},
+                       {"--tile", &o.tile},
+                       {"--clusters", &o.clusters},
+                       {"--stages", &o.stages}},
+                      [&] {
+                          for (const bool plain : {false, true}) {
+                              test_project_convolve(o, plain);
+                              test_add_product(o, plain);
+                          }
+                          test_project_rows(o);
+                          report_totals();
+                      });
 }

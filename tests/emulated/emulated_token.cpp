@@ -13,7 +13,7 @@ using namespace sipo::cuda;
 
 struct Options {
     int d_model = 768, layers = 2, tokens = 2, blocks = 16, vocab = 4096;
-    unsigned first_tag = 0;  // that the launch before has left
+    int first_tag = 0;  // that the launch before has left
 };
 
 TokenLayer arguments(const Layer& l) {
@@ -58,7 +58,7 @@ public:
         exchange_ = std::make_unique<GuardedMemory>(exchange_bytes());
         std::memset(exchange_->data(), 0, exchange_bytes());
         args_->exchange = make_exchange(args_->shape, exchange_->data());
-        args_->exchange.control[0] = options.first_tag;
+        args_->exchange.control[0] = static_cast<unsigned>(options.first_tag);
         if (options.layers > max_token_layers) throw std::runtime_error("too many layers");
         args_->layers = options.layers;
         for (int i = 0; i < options.layers; ++i)
@@ -106,29 +106,19 @@ private:
     std::unique_ptr<GuardedMemory> exchange_;
 };
 
-void take(Options& o, const std::string& name, const std::string& value) {
-    if (take_setting(name, value)) return;
-    const auto number = static_cast<unsigned>(std::stoul(value));
-    const std::map<std::string, int*> counts{{"--d-model", &o.d_model},
-                                             {"--layers", &o.layers},
-                                             {"--tokens", &o.tokens},
-                                             {"--blocks", &o.blocks},
-                                             {"--vocab", &o.vocab}};
-    if (name == "--first-tag")
-        o.first_tag = number;
-    else
-        *counts.at(name) = static_cast<int>(number);
-}
-
 }  // namespace
 
 int main(int count, char** words) {
-    Options options;
-    return run_checks(
-        count, words,
-        [&](const std::string& name, const std::string& value) { take(options, name, value); },
-        [&] {
-            emulator::current.settings.multiprocessors = options.blocks;
-            Run(options).all();
-        });
+    Options o;
+    return run_checks(count, words,
+                      {{"--d-model", &o.d_model},
+                       {"--layers", &o.layers},
+                       {"--tokens", &o.tokens},
+                       {"--blocks", &o.blocks},
+                       {"--vocab", &o.vocab},
+                       {"--first-tag", &o.first_tag}},
+                      [&] {
+                          emulator::current.settings.multiprocessors = o.blocks;
+                          Run(o).all();
+                      });
 }

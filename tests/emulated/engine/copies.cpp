@@ -31,6 +31,22 @@ namespace {
     return op;
 }
 
+// To a block of the cluster, by addresses there.
+struct Place {
+    std::uint32_t address, border, barrier;
+};
+void store_counted(Kind kind, const char* what, const Place& place, const void* data,
+                   std::uint32_t bytes, void* where) {
+    MBarrier& b = barrier_at(resolve(place.barrier), what);
+    Operation op = store(kind, resolve(place.address), data, bytes, where);
+    if (op.target != b.block)
+        fatal(text(what, " to one block with the barrier of another (", source_of(where), ")"));
+    if (!on_border(op.to, place.border))
+        fatal(text(what, " to an odd address (", source_of(where), ")"));
+    op.barrier = &b;
+    machine().late.start(std::move(op));
+}
+
 }  // namespace
 
 void copy_bulk(void* to, const void* from, std::uint32_t bytes, void* barrier) {
@@ -43,20 +59,6 @@ void copy_bulk(void* to, const void* from, std::uint32_t bytes, void* barrier) {
     }
     Operation op = copy(Kind::bulk, target, to, from, bytes, where);
     op.barrier = &barrier_at(barrier, "copy_bulk");
-    machine().late.start(std::move(op));
-}
-
-void copy_tile(std::uint32_t address, const void* tile, std::uint32_t bytes,
-               std::uint32_t barrier) {
-    void* where = __builtin_return_address(0);
-    constexpr std::size_t border = 1024;
-    MBarrier& b = barrier_at(resolve(barrier), "copy of a tile");
-    Operation op = store(Kind::bulk, resolve(address), tile, bytes, where);
-    if (op.target != b.block)
-        fatal(text("a tile to one block with the barrier of another (", source_of(where), ")"));
-    if (static_cast<std::size_t>(op.to - op.target->memory) % border != 0)
-        fatal(text("a tile off its border of ", border, " (", source_of(where), ")"));
-    op.barrier = &b;
     machine().late.start(std::move(op));
 }
 
@@ -107,15 +109,15 @@ void arrive_when_copied(void* place) {
 }
 
 void send(std::uint32_t address, const void* data, std::uint32_t bytes, std::uint32_t barrier) {
-    void* where = __builtin_return_address(0);
-    MBarrier& b = barrier_at(resolve(barrier), "st.async");
-    Operation op = store(Kind::word, resolve(address), data, bytes, where);
-    if (op.target != b.block)
-        fatal(text("st.async to one block with the barrier of another (", source_of(where), ")"));
-    if (!on_border(op.to, bytes))
-        fatal(text("st.async to an odd address (", source_of(where), ")"));
-    op.barrier = &b;
-    machine().late.start(std::move(op));
+    store_counted(Kind::word, "st.async", {address, bytes, barrier}, data, bytes,
+                  __builtin_return_address(0));
+}
+
+void copy_tile(std::uint32_t address, const void* tile, std::uint32_t bytes,
+               std::uint32_t barrier) {
+    constexpr std::uint32_t border = 1024;
+    store_counted(Kind::bulk, "copy of a tile", {address, border, barrier}, tile, bytes,
+                  __builtin_return_address(0));
 }
 
 void store_late(void* to, const void* data, std::uint32_t bytes) {

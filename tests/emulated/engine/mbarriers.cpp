@@ -33,6 +33,7 @@ static_assert(sizeof(Word) == sizeof(std::uint64_t));
 }
 
 void arrive(MBarrier& b, const char* what) {
+    machine().races.arrives(self().number, b.number);
     arrive_once(b, what);
     may_end(b);
 }
@@ -89,21 +90,13 @@ void init_barrier(void* place, unsigned arrivals) {
     machine().barriers.push_back(std::move(b));
 }
 
-void arrive(void* place) {
-    MBarrier& b = own_barrier_at(place, "arrive");
-    machine().races.arrives(self().number, b.number);
-    arrive(b, "arrive");
-}
-
+void arrive(void* place) { arrive(own_barrier_at(place, "arrive"), "arrive"); }
 void arrive_remote(std::uint32_t address) {
-    MBarrier& b = barrier_at(resolve(address), "arrive");
-    machine().races.arrives(self().number, b.number);
-    arrive(b, "arrive");
+    arrive(barrier_at(resolve(address), "arrive"), "arrive");
 }
 
 void expect(void* place, std::uint32_t bytes) {
     MBarrier& b = own_barrier_at(place, "arrive.expect_tx");
-    machine().races.arrives(self().number, b.number);
     add_bytes(b, bytes);
     arrive(b, "arrive.expect_tx");
 }
