@@ -28,6 +28,8 @@ constexpr int in_warp = 5;
 constexpr int threads = 6 * warp_size;
 
 constexpr int weight_slots = 12;
+// More would not come sooner, and the first inputs wait for all that was asked for before them.
+constexpr int weights_ahead = 6;
 constexpr int in_slots = 8;
 
 // Tile: outputs of a cluster.
@@ -205,7 +207,7 @@ __global__ __launch_bounds__(threads,
     arrive_at_cluster();
     if (warp == weights_warp) {
         const int rows[] = {first_output};
-        if (first_lane) ask_tiles(shared.weights, args.weights, rows, part);
+        if (first_lane) ask_weights(shared.weights, args.weights, rows, part, weights_ahead);
         __syncwarp();
         wait_for_last(shared.weights, part.stages);
         prefetch_first(args.next);
@@ -213,9 +215,8 @@ __global__ __launch_bounds__(threads,
         arrive_at_cluster();
     } else if (warp == in_warp) {
         wait_for_predecessor();
-        const int rows[] = {0};
         const int bytes = in_eights(args.rows) * tile_row_bytes;
-        if (first_lane) ask_tiles(shared.in, args.in, rows, part, bytes);
+        if (first_lane) ask_inputs(shared.in, args.in, part, bytes);
         __syncwarp();
         wait_for_cluster();
         arrive_at_cluster();

@@ -62,7 +62,8 @@ __device__ void init_barriers(Shared<Channels>& shared) {
 // The block's share of the rows to both blocks, by one thread. In a few rows there is none for the
 // second.
 template <int Channels>
-__device__ void ask_inputs(Shared<Channels>& shared, const ProjectConvolveArgs& args, int stages) {
+__device__ void ask_shared_inputs(Shared<Channels>& shared, const ProjectConvolveArgs& args,
+                                  int stages) {
     constexpr std::uint16_t both = 3;
     const int tile_rows = project_convolve_in_rows(args.rows);
     const int tiles = args.rows > tile_rows ? 2 : 1;
@@ -278,7 +279,7 @@ __global__ __launch_bounds__(threads, 1) void project_convolve_rows(
     arrive_at_cluster();
     if (warp == weights_warp) {
         const int rows[] = {first_channel, args.d_inner + first_channel};
-        if (first_lane) ask_tiles(shared.weights, args.weights, rows, {0, stages});
+        if (first_lane) ask_weights(shared.weights, args.weights, rows, {0, stages});
         __syncwarp();
         wait_for_last(shared.weights, stages);
         prefetch_states(states, args);
@@ -286,7 +287,7 @@ __global__ __launch_bounds__(threads, 1) void project_convolve_rows(
     } else if (warp == in_warp) {
         wait_for_predecessor();
         wait_for_cluster();  // both have their barriers
-        if (first_lane) ask_inputs(shared, args, stages);
+        if (first_lane) ask_shared_inputs(shared, args, stages);
         __syncwarp();
     } else if (warp >= first_history_warp) {
         move_histories(shared, args, histories, first_channel);

@@ -18,6 +18,21 @@ __device__ inline void copy_tile(void* to, const CUtensorMap& map, int column, i
         "l"(&map), "r"(column), "r"(row), "r"(shared_address(barrier))
         : "memory");
 }
+// For tiles that nobody reads again before everything else has gone through the second-level cache,
+// which lets go of them first.
+[[nodiscard]] __device__ inline std::uint64_t passing_policy() {
+    std::uint64_t policy;
+    asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+    return policy;
+}
+__device__ inline void copy_passing_tile(void* to, const CUtensorMap& map, int column, int row,
+                                         ByteBarrier* barrier, std::uint64_t policy) {
+    asm volatile(
+        "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes."
+        "L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5;" ::"r"(shared_address(to)),
+        "l"(&map), "r"(column), "r"(row), "r"(shared_address(barrier)), "l"(policy)
+        : "memory");
+}
 // To the same place of all blocks of the cluster that `blocks` has a bit for, and their barriers.
 __device__ inline void copy_tile_to_all(void* to, const CUtensorMap& map, int column, int row,
                                         ByteBarrier* barrier, std::uint16_t blocks) {

@@ -52,19 +52,38 @@ __device__ void init_ring(TileRing<Slots, Bytes>& ring, unsigned readers) {
     }
 }
 
-// Tiles of a matrix into a ring, by one thread: those of each of `rows` lie behind each other in a
-// slot, and bring so many bytes.
-template <int Slots, int Bytes, int Tiles>
-__device__ void ask_tiles(TileRing<Slots, Bytes>& ring, const CUtensorMap& map,
-                          const int (&rows)[Tiles], const TilePart& part, int bytes = Bytes) {
+// Tiles of inputs into a ring, by one thread; each brings so many bytes.
+template <int Slots, int Bytes>
+__device__ void ask_inputs(TileRing<Slots, Bytes>& ring, const CUtensorMap& map,
+                           const TilePart& part, int bytes) {
     Cursor<Slots> at;
     for (int stage = 0; stage < part.stages; ++stage) {
         if (stage >= Slots) wait_barrier(&ring.empty[at.slot], at.turn ^ 1U);
         expect_bytes(&ring.full[at.slot], static_cast<std::uint32_t>(bytes));
+        copy_tile(ring.tiles[at.slot], map, part.column(stage), 0, &ring.full[at.slot]);
+        at.advance();
+    }
+}
+
+// Tiles of weights into a ring, by one thread: those of each of `rows` lie behind each other in a
+// slot. At most those of `ahead` slots are under way, and what others ask for comes in between.
+template <int Slots, int Bytes, int Tiles>
+__device__ void ask_weights(TileRing<Slots, Bytes>& ring, const CUtensorMap& map,
+                            const int (&rows)[Tiles], const TilePart& part, int ahead = Slots) {
+    const std::uint64_t policy = passing_policy();
+    Cursor<Slots> at;
+    Cursor<Slots> behind;
+    for (int stage = 0; stage < part.stages; ++stage) {
+        if (stage >= Slots) wait_barrier(&ring.empty[at.slot], at.turn ^ 1U);
+        if (stage >= ahead) {
+            wait_barrier(&ring.full[behind.slot], behind.turn);
+            behind.advance();
+        }
+        expect_bytes(&ring.full[at.slot], Bytes);
 #pragma unroll
         for (int i = 0; i < Tiles; ++i) {
-            copy_tile(ring.tiles[at.slot] + i * (Bytes / Tiles), map, part.column(stage), rows[i],
-                      &ring.full[at.slot]);
+            copy_passing_tile(ring.tiles[at.slot] + i * (Bytes / Tiles), map, part.column(stage),
+                              rows[i], &ring.full[at.slot], policy);
         }
         at.advance();
     }

@@ -31,6 +31,11 @@ inline void copy_tile(void* to, const CUtensorMap& map, int column, int row, Byt
     copy_tile_to_all(to, map, column, row, barrier,
                      static_cast<std::uint16_t>(1 << cluster_rank()));
 }
+inline std::uint64_t passing_policy() { return 0; }
+inline void copy_passing_tile(void* to, const CUtensorMap& map, int column, int row,
+                              ByteBarrier* barrier, std::uint64_t) {
+    copy_tile(to, map, column, row, barrier);
+}
 inline void prefetch_tile(const CUtensorMap&, int, int) {}
 
 }  // namespace sipo::cuda
