@@ -2,8 +2,8 @@
 //
 // Few outputs of many inputs: the eight blocks of a cluster have sixteen outputs together and an
 // eighth of the inputs each. All tiles are asked for at once, the weights before the predecessor has
-// ended; each block brings the sums of eight rows together. The successor starts when the inputs are
-// there: it asks for so much that they would come behind it.
+// ended; each block brings the sums of eight rows together. The successor may start when the inputs
+// are asked for: what it asks for itself comes behind them, since a launch takes longer.
 #include "project_rows.hpp"
 
 #include "cluster.cuh"
@@ -18,7 +18,7 @@ namespace {
 
 constexpr int cluster_blocks = 8;
 constexpr int threads = 4 * warp_size;
-constexpr int max_stages = 12;
+constexpr int max_stages = 10;
 constexpr int weight_bytes = project_rows_tile * tile_row_bytes;
 
 struct Shared {
@@ -64,7 +64,6 @@ __device__ void multiply(Shared& shared, int stages, float (&sums)[project_rows_
         multiply_tiles<project_rows_tile>(sums, shared.in[stage], shared.weights[stage]);
         end_products();
     }
-    let_successor_start();
     wait_products<0>();
 }
 
@@ -111,6 +110,7 @@ __global__ __launch_bounds__(threads) void project_few(
     wait_for_predecessor();
     if (threadIdx.x == 0) ask_inputs(shared, args, part);
     __syncwarp();
+    let_successor_start();
     float sums[project_rows_tile / 2] = {};
     multiply(shared, stages, sums);
     wait_for_cluster();  // all have their barriers
