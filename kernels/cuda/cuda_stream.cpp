@@ -695,7 +695,7 @@ bool CudaStream::step_rows(const backend::Mamba1Layer& layer, const View& residu
                   layer.projected);
     conv_rows(conv_rows_args(layer), table_of(conv_states), rows, s());
     multiply(layer.x, *layer.x_proj, layer.dt_b_c);
-    scan_rows(scan_rows_args(layer), table_of(ssm_states), rows, device, s());
+    scan_rows(scan_rows_args(layer), table_of(ssm_states), rows, device.multiprocessors, s());
     multiply_add(layer.y, *layer.out_proj, residual);
     return true;
 }
@@ -716,7 +716,7 @@ void CudaStream::step_rows_on_hopper(const backend::Mamba1Layer& layer, const Vi
     project_rows(project_rows_args(layer), s());
     ScanRowsArgs scan = scan_rows_args(layer);
     scan.factors = normed.factors;
-    scan_rows(scan, states, residual.rows, device, s());
+    scan_rows(scan, states, residual.rows, device.multiprocessors, s());
     out_projection_.add(layer, residual);
 }
 

@@ -1,0 +1,32 @@
+// Δ, the recurrence and the gate of a Mamba-1 step of several sequences, bf16.
+#pragma once
+
+#include "kernels.hpp"
+
+namespace sipo::cuda {
+
+inline constexpr int max_dt_rank = 256;
+// Row i of everything belongs to sequence i.
+struct ScanRowsArgs {
+    Rows<const __nv_bfloat16> dt_b_c;  // [rows, dt_rank + 32], as x_proj leaves it
+    Rows<__nv_bfloat16> x;             // [rows, d_inner]
+    Rows<__nv_bfloat16> z;             // [rows, d_inner]
+    Rows<__nv_bfloat16> y;             // [rows, d_inner]
+    const float* factors = nullptr;    // [rows], what z lacks; may be null
+    const __nv_bfloat16* dt_weight;    // [d_inner, dt_rank]
+    std::int64_t dt_stride;
+    const float* dt_bias;
+    float low;
+    float high;
+    const float* a;  // [d_state, d_inner]
+    std::int64_t a_stride;
+    const float* d;
+    std::int64_t d_inner;
+    int dt_rank;  // a multiple of 8
+};
+// Δ = clamp(softplus(dt · dt_projᵀ + bias)), then the recurrence and the gate; states
+// [16, d_inner] move on.
+void scan_rows(const ScanRowsArgs& args, const StateTable& states, std::int64_t rows,
+               int multiprocessors, cudaStream_t s);
+
+}  // namespace sipo::cuda
