@@ -1,9 +1,10 @@
-// The products of a Mamba-1 step of several sequences by the emulated kernels, against references. See README.md.
+// The kernels of a Mamba-1 step of several sequences in the emulator, against references. See README.md.
 #include <cmath>
 #include <string>
 
 #include "add_product.hpp"
 #include "checks.hpp"
+#include "mamba1_scan_rows.hpp"
 #include "matrix.hpp"
 #include "project_convolve.hpp"
 #include "project_rows.hpp"
@@ -20,7 +21,7 @@ namespace {
 using namespace sipo::cuda;
 using bf16 = __nv_bfloat16;
 
-constexpr int taps = 4, between_rows = 32;
+constexpr int taps = 4, d_state = 16, between_rows = 32;
 constexpr float eps = 1e-5F;
 
 // Narrow, but no ring has a place for all that goes through it.
@@ -29,6 +30,7 @@ struct Options {
     int channels = 16, blocks = 4, d_model = 768;  // in_proj
     int outputs = 32, inputs = 1024;               // x_proj
     int tile = 40, clusters = 2, stages = 14;      // out_proj
+    int d_inner = 72, dt_rank = 24;                // the recurrence
 };
 
 [[nodiscard]] Matrix<bf16> half_matrix(int rows, int cols, Random& random, double sigma) {
@@ -205,6 +207,102 @@ void test_add_product(const Options& o, bool plain) {
     compare("squares", found_squares, wanted_squares);
 }
 
+// What the recurrence works on. No cut of the kernel is whole.
+struct Recurrence {
+    Matrix<bf16> dt_b_c, x, z, y, dt_weight;
+    Matrix<float> bias, a, d, factors;
+    std::vector<Matrix<float>> states;
+
+    Recurrence(const Options& o, Random& random)
+        : dt_b_c(half_matrix(o.rows, o.dt_rank + 2 * d_state, random, 1)),
+          x(half_matrix(o.rows, o.d_inner, random, 1)),
+          z(half_matrix(o.rows, o.d_inner, random, 1)),
+          y(o.rows, o.d_inner, o.d_inner + between_rows),
+          dt_weight(half_matrix(o.d_inner, o.dt_rank, random, 1 / std::sqrt(double(o.dt_rank)))),
+          bias(float_matrix(1, o.d_inner, random, 1)),
+          a(d_state, o.d_inner, o.d_inner + between_rows),
+          d(float_matrix(1, o.d_inner, random, 1)),
+          factors(1, o.rows) {
+        a.for_each([&](float& v) { v = static_cast<float>(-4 * random.uniform()); });
+        factors.for_each([&](float& v) { v = static_cast<float>(0.5 + random.uniform()); });
+        for (int row = 0; row < o.rows; ++row)
+            states.push_back(float_matrix(d_state, o.d_inner, random, 1));
+    }
+    [[nodiscard]] ScanRowsArgs args(bool plain) const {
+        return {.dt_b_c = {dt_b_c.data(), dt_b_c.stride()},
+                .x = rows_of(x),
+                .z = rows_of(z),
+                .y = rows_of(y),
+                .factors = plain ? nullptr : factors.data(),
+                .dt_weight = dt_weight.data(),
+                .dt_stride = dt_weight.stride(),
+                .dt_bias = bias.data(),
+                .low = low,
+                .high = high,
+                .a = a.data(),
+                .a_stride = a.stride(),
+                .d = d.data(),
+                .d_inner = x.cols(),
+                .dt_rank = dt_weight.cols()};
+    }
+    [[nodiscard]] StateTable table() const {
+        StateTable all{};
+        for (std::size_t row = 0; row < states.size(); ++row) {
+            all.data[row] = states[row].data();
+            all.stride = states[row].stride();
+        }
+        return all;
+    }
+    // As activations are: bf16.
+    [[nodiscard]] double delta(int row, int channel) const {
+        double sum = double(bias.at(0, channel));
+        for (int k = 0; k < dt_weight.cols(); ++k)
+            sum += double(float(dt_b_c.at(row, k))) * double(float(dt_weight.at(channel, k)));
+        const double v = std::min(std::max(std::log1p(std::exp(sum)), double(low)), double(high));
+        return double(float(bf16(static_cast<float>(v))));
+    }
+    // y of a channel of a sequence, whose states move on.
+    double step(int row, int channel, double* h, bool plain) const {
+        const double step = delta(row, channel), in = double(float(x.at(row, channel)));
+        double sum = double(d.at(0, channel)) * in;
+        for (int n = 0; n < d_state; ++n) {
+            const double b = double(float(dt_b_c.at(row, dt_weight.cols() + n)));
+            const double c = double(float(dt_b_c.at(row, dt_weight.cols() + d_state + n)));
+            h[n] = std::exp(step * double(a.at(n, channel))) * h[n] + step * b * in;
+            sum += c * h[n];
+        }
+        const double gate =
+            double(float(z.at(row, channel))) * (plain ? 1 : double(factors.at(0, row)));
+        return sum * gate / (1 + std::exp(-gate));
+    }
+
+private:
+    static constexpr float low = 0.1F, high = 1.5F;
+};
+
+// `multiprocessors` decide how the kernel cuts the work.
+void test_scan_rows(const Options& o, int multiprocessors, bool plain) {
+    Random random(6);
+    const Recurrence r(o, random);
+    std::vector<double> before;
+    for (const auto& state : r.states) {
+        for (int c = 0; c < o.d_inner; ++c)
+            for (int n = 0; n < d_state; ++n) before.push_back(double(state.at(n, c)));
+    }
+    scan_rows(r.args(plain), r.table(), o.rows, multiprocessors, nullptr);
+    std::vector<double> wanted_y, found;
+    for (int row = 0; row < o.rows; ++row) {
+        for (int c = 0; c < o.d_inner; ++c) {
+            wanted_y.push_back(
+                r.step(row, c, before.data() + (row * o.d_inner + c) * d_state, plain));
+            for (int n = 0; n < d_state; ++n)
+                found.push_back(double(r.states[std::size_t(row)].at(n, c)));
+        }
+    }
+    compare("y", r.y.values(), wanted_y);
+    compare("states", found, before);
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -218,11 +316,15 @@ int main(int count, char** words) {
                        {"--inputs", &o.inputs},
                        {"--tile", &o.tile},
                        {"--clusters", &o.clusters},
-                       {"--stages", &o.stages}},
+                       {"--stages", &o.stages},
+                       {"--d-inner", &o.d_inner},
+                       {"--dt-rank", &o.dt_rank}},
                       [&] {
                           for (const bool plain : {false, true}) {
                               test_project_convolve(o, plain);
                               test_add_product(o, plain);
+                              for (const int multiprocessors : {1000, (o.rows + 7) / 8, 0})
+                                  test_scan_rows(o, multiprocessors, plain);
                           }
                           test_project_rows(o);
                           report_totals();

@@ -31,7 +31,7 @@ bool come_to(int id, int count, void* where) {
         fatal(text("barrier ", id, " of ", count, " threads"));
     Named& b = f.in->named[static_cast<std::size_t>(id)];
     if (!b.come.empty() && b.count != count) {
-        fatal(text("barrier ", id, " of block ", f.block.x, ": ", b.count, " and ", count,
+        fatal(text("barrier ", id, " of block ", f.in->number, ": ", b.count, " and ", count,
                    " threads at once (", source_of(where), ")"));
     }
     b.count = count;
@@ -97,7 +97,7 @@ const std::uint64_t* gather(unsigned mask, std::uint64_t value, int kind) {
     if (mask != full_mask)
         fatal(text("a mask that is not full: ", mask, " (", source_of(where), ")"));
     if (w.arrived != 0 && w.kind != kind) {
-        fatal(text("lanes of warp ", w.number, " of block ", f.block.x,
+        fatal(text("lanes of warp ", w.number, " of block ", f.in->number,
                    " are in different operations of the warp (", source_of(where), ")"));
     }
     w.kind = kind;

@@ -57,7 +57,7 @@ struct Stuck : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 // Runs a kernel to its end; `body` is called once a thread.
-void launch(unsigned blocks, unsigned threads, unsigned cluster, std::size_t shared_bytes,
+void launch(Index3 grid, unsigned threads, unsigned cluster, std::size_t shared_bytes,
             const std::function<void()>& body);
 // Ends the process with a report when so many seconds have passed, or on a bad access.
 void watch(unsigned seconds);

@@ -21,9 +21,9 @@ std::size_t span_for(std::size_t shared_bytes) {
 // The launch that runs is the current one as long as this lives.
 class Running {
 public:
-    Running(Machine& m, unsigned blocks, unsigned threads) {
+    Running(Machine& m, Index3 grid, unsigned threads) {
         current.machine = &m;
-        current.grid_dim = {blocks, 1, 1};
+        current.grid_dim = grid;
         current.block_dim = {threads, 1, 1};
     }
     Running(const Running&) = delete;
@@ -76,7 +76,6 @@ Machine::Machine(unsigned block_count, unsigned threads, unsigned cluster, std::
 
 void Machine::make_fiber(Block& block, unsigned thread, std::size_t number) {
     Fiber& f = fibers[number];
-    f.block = {static_cast<unsigned>(block.number), 0, 0};
     f.thread = {thread, 0, 0};
     f.number = static_cast<int>(number);
     f.in = &block;
@@ -112,14 +111,19 @@ Block* Machine::block_of(const void* place) {
     return p < b.memory + b.bytes ? &b : nullptr;
 }
 
-void launch(unsigned block_count, unsigned threads, unsigned cluster, std::size_t shared_bytes,
+void launch(Index3 grid, unsigned threads, unsigned cluster, std::size_t shared_bytes,
             const std::function<void()>& body) {
+    const unsigned block_count = grid.x * grid.y;
     if (cluster == 0 || block_count % cluster != 0)
         give_up(text(block_count, " blocks in clusters of ", cluster));
     if (shared_bytes > static_cast<std::size_t>(current.settings.shared_bytes))
         give_up(text(shared_bytes, " bytes of shared memory"));
     Machine m(block_count, threads, cluster, shared_bytes, body);
-    const Running running(m, block_count, threads);
+    for (Fiber& f : m.fibers) {
+        const auto number = static_cast<unsigned>(f.in->number);
+        f.block = {number % grid.x, number / grid.x, 0};
+    }
+    const Running running(m, grid, threads);
     m.scheduler.run_all();
     m.late.end();
 }

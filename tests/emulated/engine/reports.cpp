@@ -63,7 +63,7 @@ void print_waits() {
         if (f.ready == Ready::done) continue;
         Group& g = groups[{f.where, f.wait}];
         ++g.count;
-        g.blocks.insert(f.block.x);
+        g.blocks.insert(static_cast<unsigned>(f.in->number));
         if (g.example.empty()) g.example = text(name_of(f), " waits for ", wait_of(f));
     }
     std::cout << "  turn " << machine().scheduler.turn() << ", " << current.totals.errors
@@ -95,7 +95,7 @@ void error(const std::string& what) {
     std::cout << "  error (turn " << machine().scheduler.turn() << "): " << what << std::endl;
 }
 
-std::string name_of(const Fiber& f) { return text("block ", f.block.x, " thread ", f.thread.x); }
+std::string name_of(const Fiber& f) { return text("block ", f.in->number, " thread ", f.thread.x); }
 
 std::string state_of(const MBarrier& b) {
     return text("mbarrier at byte ", b.place - b.block->memory, " of block ", b.block->number, " (",

@@ -65,8 +65,9 @@ Fiber* Scheduler::take_drawn() {
 bool Scheduler::sleeps(const Fiber& f) const {
     const std::uint64_t seed = current.settings.seed;
     const std::uint64_t epoch = turn_ / (4 * machine().fibers.size() + 1);
-    const std::uint64_t warp = f.block.x * 64ULL + f.thread.x / 32;
-    return mixed(seed * 77 + epoch / 3 * 1000003 + f.block.x) % 3 == 0 ||
+    const auto block = static_cast<std::uint64_t>(f.in->number);
+    const std::uint64_t warp = block * 64 + f.thread.x / 32;
+    return mixed(seed * 77 + epoch / 3 * 1000003 + block) % 3 == 0 ||
            mixed(seed * 99 + epoch * 10007 + warp) % 3 == 0;
 }
 

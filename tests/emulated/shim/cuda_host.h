@@ -81,7 +81,8 @@ template <typename... Params, typename... Args>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Params...),
                                Args&&... args) {
     const std::tuple<std::remove_cvref_t<Params>...> held(std::forward<Args>(args)...);
-    emulator::launch(config->gridDim.x, config->blockDim.x, cluster_of(*config),
-                     config->dynamicSmemBytes, [&] { std::apply(kernel, held); });
+    emulator::launch({config->gridDim.x, config->gridDim.y, 1}, config->blockDim.x,
+                     cluster_of(*config), config->dynamicSmemBytes,
+                     [&] { std::apply(kernel, held); });
     return cudaSuccess;
 }
