@@ -216,7 +216,12 @@ __global__ __launch_bounds__(threads,
     } else if (warp == in_warp) {
         wait_for_predecessor();
         const int bytes = in_eights(args.rows) * tile_row_bytes;
-        if (first_lane) ask_inputs(shared.in, args.in, part, bytes);
+        if (first_lane) {
+            feed_inputs(shared.in, part.stages, bytes, [&](int stage, int slot) {
+                copy_tile(shared.in.tiles[slot], args.in, part.column(stage), 0,
+                          &shared.in.full[slot]);
+            });
+        }
         __syncwarp();
         wait_for_cluster();
         arrive_at_cluster();

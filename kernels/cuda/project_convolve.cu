@@ -62,23 +62,17 @@ __device__ void init_barriers(Shared<Channels>& shared) {
 // The block's share of the rows to both blocks, by one thread. In a few rows there is none for the
 // second.
 template <int Channels>
-__device__ void ask_shared_inputs(Shared<Channels>& shared, const ProjectConvolveArgs& args,
-                                  int stages) {
+__device__ void ask_inputs(Shared<Channels>& shared, const ProjectConvolveArgs& args, int stages) {
     constexpr std::uint16_t both = 3;
     const int tile_rows = project_convolve_in_rows(args.rows);
     const int tiles = args.rows > tile_rows ? 2 : 1;
     const int first_row = cluster_rank() * tile_rows;
-    Cursor<slots> at;
-    for (int stage = 0; stage < stages; ++stage) {
-        if (stage >= slots) wait_barrier(&shared.in.empty[at.slot], at.turn ^ 1U);
-        expect_bytes(&shared.in.full[at.slot],
-                     static_cast<std::uint32_t>(tiles * tile_rows * tile_row_bytes));
-        if (cluster_rank() < tiles) {
-            copy_tile_to_all(shared.in.tiles[at.slot] + first_row * tile_row_bytes, args.in,
-                             stage * map_columns, first_row, &shared.in.full[at.slot], both);
-        }
-        at.advance();
-    }
+    const int bytes = tiles * tile_rows * tile_row_bytes;
+    feed_inputs(shared.in, stages, bytes, [&](int stage, int slot) {
+        if (cluster_rank() >= tiles) return;
+        copy_tile_to_all(shared.in.tiles[slot] + first_row * tile_row_bytes, args.in,
+                         stage * map_columns, first_row, &shared.in.full[slot], both);
+    });
 }
 
 // The first states of the recurrence into the second-level cache, by a warp.
@@ -287,7 +281,7 @@ __global__ __launch_bounds__(threads, 1) void project_convolve_rows(
     } else if (warp == in_warp) {
         wait_for_predecessor();
         wait_for_cluster();  // both have their barriers
-        if (first_lane) ask_shared_inputs(shared, args, stages);
+        if (first_lane) ask_inputs(shared, args, stages);
         __syncwarp();
     } else if (warp >= first_history_warp) {
         move_histories(shared, args, histories, first_channel);

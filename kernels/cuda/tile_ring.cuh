@@ -52,15 +52,20 @@ __device__ void init_ring(TileRing<Slots, Bytes>& ring, unsigned readers) {
     }
 }
 
-// Tiles of inputs into a ring, by one thread; each brings so many bytes.
+// Until the slot's tiles of the turn before have been read.
 template <int Slots, int Bytes>
-__device__ void ask_inputs(TileRing<Slots, Bytes>& ring, const CUtensorMap& map,
-                           const TilePart& part, int bytes) {
+__device__ void wait_until_free(TileRing<Slots, Bytes>& ring, const Cursor<Slots>& at, int stage) {
+    if (stage >= Slots) wait_barrier(&ring.empty[at.slot], at.turn ^ 1U);
+}
+
+// Inputs into a ring, by one thread: each slot is to get so many bytes, which ask(stage, slot) asks for.
+template <int Slots, int Bytes, typename Ask>
+__device__ void feed_inputs(TileRing<Slots, Bytes>& ring, int stages, int bytes, const Ask& ask) {
     Cursor<Slots> at;
-    for (int stage = 0; stage < part.stages; ++stage) {
-        if (stage >= Slots) wait_barrier(&ring.empty[at.slot], at.turn ^ 1U);
+    for (int stage = 0; stage < stages; ++stage) {
+        wait_until_free(ring, at, stage);
         expect_bytes(&ring.full[at.slot], static_cast<std::uint32_t>(bytes));
-        copy_tile(ring.tiles[at.slot], map, part.column(stage), 0, &ring.full[at.slot]);
+        ask(stage, at.slot);
         at.advance();
     }
 }
@@ -74,7 +79,7 @@ __device__ void ask_weights(TileRing<Slots, Bytes>& ring, const CUtensorMap& map
     Cursor<Slots> at;
     Cursor<Slots> behind;
     for (int stage = 0; stage < part.stages; ++stage) {
-        if (stage >= Slots) wait_barrier(&ring.empty[at.slot], at.turn ^ 1U);
+        wait_until_free(ring, at, stage);
         if (stage >= ahead) {
             wait_barrier(&ring.full[behind.slot], behind.turn);
             behind.advance();
