@@ -628,14 +628,7 @@ Mamba1StepArgs<T> step_args(const backend::Mamba1Layer& layer, const View& resid
     args.conv_bias = layer.conv_bias != nullptr ? values_of(*layer.conv_bias) : nullptr;
     args.history = resolve(conv_state).as<float>();
     args.x_proj = weights(layer.x_proj);
-    args.dt_weight = static_cast<const float*>(dt.codes);
-    args.dt_stride = dt.stride;
-    args.dt_bias = values_of(*layer.dt_bias);
-    args.low = layer.delta_min;
-    args.high = layer.delta_max;
-    args.a = values_of(*layer.a);
-    args.a_stride = stride_of(*layer.a);
-    args.d = values_of(*layer.d);
+    args.layer = tables_of<float>(layer, dt);
     args.state = resolve(ssm_state).as<float>();
     args.out_proj = weights(layer.out_proj);
     args.x = resolve(layer.x).as<T>().data;
@@ -653,14 +646,14 @@ std::optional<TokenShape> token_shape(const Mamba1StepArgs<bf16>& args) {
     if (!fits) return std::nullopt;
     return TokenShape{.d_model = args.d_model,
                       .dt_rank = args.dt_rank,
-                      .dt_stride = static_cast<int>(args.dt_stride),
+                      .dt_stride = static_cast<int>(args.layer.dt_stride),
                       .conv_stride = static_cast<int>(args.conv_stride),
                       .history_stride = static_cast<int>(args.history.stride),
-                      .a_stride = static_cast<int>(args.a_stride),
+                      .a_stride = static_cast<int>(args.layer.a_stride),
                       .state_stride = static_cast<int>(args.state.stride),
                       .norm_eps = args.norm_eps,
-                      .low = args.low,
-                      .high = args.high,
+                      .low = args.layer.low,
+                      .high = args.layer.high,
                       .residual = args.residual};
 }
 
@@ -672,10 +665,10 @@ TokenLayer token_layer(const Mamba1StepArgs<bf16>& args) {
             .conv_bias = args.conv_bias,
             .history = args.history.data,
             .x_proj = elements(args.x_proj),
-            .dt_weight = args.dt_weight,
-            .dt_bias = args.dt_bias,
-            .a = args.a,
-            .d = args.d,
+            .dt_weight = args.layer.dt_weight,
+            .dt_bias = args.layer.dt_bias,
+            .a = args.layer.a,
+            .d = args.layer.d,
             .state = args.state.data,
             .out_proj = elements(args.out_proj)};
 }

@@ -26,6 +26,19 @@ struct StateTable {
     std::int64_t stride = 0;
 };
 
+// What Δ and the recurrence have of a Mamba-1 layer. Weight: dt_proj's.
+template <typename Weight>
+struct Mamba1Tables {
+    const Weight* dt_weight;  // [d_inner, dt_rank]
+    std::int64_t dt_stride;
+    const float* dt_bias;  // [d_inner]
+    float low;
+    float high;
+    const float* a;  // [d_state, d_inner]
+    std::int64_t a_stride;
+    const float* d;  // [d_inner]
+};
+
 // The squares of rows, as sums over parts of their columns. They stand for the factor of an RMS norm
 // that is still to be multiplied with: 1 / √(mean square + eps), or 1 where there are no parts.
 struct RowSquares {

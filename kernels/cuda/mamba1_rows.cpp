@@ -116,14 +116,7 @@ ScanRowsArgs scan_rows_args(const backend::Mamba1Layer& layer) {
             .x = resolve(layer.x).as<bf16>(),
             .z = resolve(layer.projected.col_range(d_inner, d_inner)).as<bf16>(),
             .y = resolve(layer.y).as<bf16>(),
-            .dt_weight = static_cast<const bf16*>(dt.codes),
-            .dt_stride = dt.stride,
-            .dt_bias = values_of(*layer.dt_bias),
-            .low = layer.delta_min,
-            .high = layer.delta_max,
-            .a = values_of(*layer.a),
-            .a_stride = stride_of(*layer.a),
-            .d = values_of(*layer.d),
+            .layer = tables_of<bf16>(layer, dt),
             .d_inner = d_inner,
             .dt_rank = static_cast<int>(dt.cols)};
 }

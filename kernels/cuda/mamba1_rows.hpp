@@ -33,6 +33,19 @@ struct RowsDevice {
 };
 [[nodiscard]] RowsDevice rows_device(int device);
 
+// dt: dt_proj in that type.
+template <typename Weight>
+[[nodiscard]] Mamba1Tables<Weight> tables_of(const backend::Mamba1Layer& layer, const Weights& dt) {
+    return {.dt_weight = static_cast<const Weight*>(dt.codes),
+            .dt_stride = dt.stride,
+            .dt_bias = values_of(*layer.dt_bias),
+            .low = layer.delta_min,
+            .high = layer.delta_max,
+            .a = values_of(*layer.a),
+            .a_stride = stride_of(*layer.a),
+            .d = values_of(*layer.d)};
+}
+
 // What the copy engine can read: weights that are bf16 with rows on 16-byte borders, and activations.
 [[nodiscard]] bool is_mapped(const backend::Matrix& matrix);
 [[nodiscard]] CUtensorMap map_weights(const backend::Matrix& matrix, int tile_rows);

@@ -8,9 +8,9 @@
 // often, more want each sequence's dt, B and C in more blocks.
 //
 // What comes to registers goes through the multiprocessor's own cache, which is small beside the shared
-// memory of the layer's kernels, and all that is asked for later waits behind it. So in a wave of the
-// device half of the states come to shared memory past it, and both halves in two parts, with what x_proj
-// has left asked for between them.
+// memory of the layer's kernels, and all that is asked for later waits behind it. So, where there are more
+// blocks than multiprocessors, half of the states come to shared memory past it, and both halves in two
+// parts, with what x_proj has left asked for between them.
 //
 // The states are asked for before the predecessor has ended. That is safe: a kernel starts when its
 // predecessor has stopped waiting, so the step before this one, which wrote the states, is complete.
@@ -162,7 +162,7 @@ __device__ void ask_weights(const Operands& to, const ScanRowsArgs& args, int fi
     const int col = static_cast<int>(threadIdx.x) % row_threads * 8;
     const int rows = static_cast<int>(args.d_inner) - first_channel - row;
     const int columns = to.weight_stride - row_padding - col;
-    const bf16* from = args.dt_weight + (first_channel + row) * args.dt_stride + col;
+    const bf16* from = args.layer.dt_weight + (first_channel + row) * args.layer.dt_stride + col;
     bf16* place = to.weights + row * to.weight_stride + col;
 #pragma unroll 1
     for (int r = 0; r < Cut::channels; r += rows_at_once) {
@@ -171,7 +171,7 @@ __device__ void ask_weights(const Operands& to, const ScanRowsArgs& args, int fi
         for (int k = 0; k < max_dt_rank; k += step) {
             if (k < columns) copy_async(place + k, from + k, col + k < args.dt_rank);
         }
-        from += rows_at_once * args.dt_stride;
+        from += rows_at_once * args.layer.dt_stride;
         place += rows_at_once * to.weight_stride;
     }
 }
@@ -183,10 +183,10 @@ __device__ void ask_tables(Shared<Cut>& to, const ScanRowsArgs& args, const Plac
 #pragma unroll
     for (int i = 0; i < d_state / Cut::sequences; ++i) {
         const int n = at.sequence + i * Cut::sequences;
-        copy_async(&to.a[n][at.column], args.a + n * args.a_stride + at.channel, true);
+        copy_async(&to.a[n][at.column], args.layer.a + n * args.layer.a_stride + at.channel, true);
     }
-    if (at.sequence == 0) copy_async(&to.bias[at.column], args.dt_bias + at.channel, true);
-    if (at.sequence == 1) copy_async(&to.skip[at.column], args.d + at.channel, true);
+    if (at.sequence == 0) copy_async(&to.bias[at.column], args.layer.dt_bias + at.channel, true);
+    if (at.sequence == 1) copy_async(&to.skip[at.column], args.layer.d + at.channel, true);
 }
 
 // The thread's x and z. Its registers are full of states.
@@ -230,7 +230,7 @@ __device__ void multiply_delta(Shared<Cut>& shared, const Operands& in, const Sc
         const int c = channel + operand_row() + e / 2 * 8;
         const float v = softplus<bf16>(sums[e] + shared.bias[c]);
         shared.delta[sequence + operand_column() + e % 2][c] =
-            from_float<bf16>(clamp_keeping_nan(v, args.low, args.high));
+            from_float<bf16>(clamp_keeping_nan(v, args.layer.low, args.layer.high));
     }
 }
 

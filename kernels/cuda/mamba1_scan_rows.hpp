@@ -13,14 +13,7 @@ struct ScanRowsArgs {
     Rows<__nv_bfloat16> z;             // [rows, d_inner]
     Rows<__nv_bfloat16> y;             // [rows, d_inner]
     const float* factors = nullptr;    // [rows], what z lacks; may be null
-    const __nv_bfloat16* dt_weight;    // [d_inner, dt_rank]
-    std::int64_t dt_stride;
-    const float* dt_bias;
-    float low;
-    float high;
-    const float* a;  // [d_state, d_inner]
-    std::int64_t a_stride;
-    const float* d;
+    Mamba1Tables<__nv_bfloat16> layer;
     std::int64_t d_inner;
     int dt_rank;  // a multiple of 8
 };

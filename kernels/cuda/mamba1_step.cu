@@ -91,7 +91,7 @@ struct RankWeights {
             for (int i = 0; i < max_rank_pieces; ++i) {
                 const int r = lane + i * warp_size;
                 values[c][i] = r < args.dt_rank && channel < args.d_inner
-                                   ? args.dt_weight[channel * args.dt_stride + r]
+                                   ? args.layer.dt_weight[channel * args.layer.dt_stride + r]
                                    : 0.0F;
             }
         }
@@ -119,11 +119,11 @@ __global__ __launch_bounds__(step_threads) void scan_step(Mamba1StepArgs<T> args
     const bool whole = channel < args.d_inner;
     RankWeights<T> rank;
     rank.load(args, first);
-    const float a = whole ? args.a[n * args.a_stride + channel] * log2_e : 0.0F;
+    const float a = whole ? args.layer.a[n * args.layer.a_stride + channel] * log2_e : 0.0F;
     float h = whole ? args.state.row(n)[channel] : 0.0F;
     const float x = whole ? to_float(args.x[channel]) : 0.0F;
     const float z = whole ? to_float(args.z[channel]) : 0.0F;
-    const float skip = whole ? args.d[channel] : 0.0F;
+    const float skip = whole ? args.layer.d[channel] : 0.0F;
     wait_for_predecessor();
     let_successor_start();
     const float b = to_float(args.dt_b_c[args.dt_rank + n]);
@@ -133,8 +133,9 @@ __global__ __launch_bounds__(step_threads) void scan_step(Mamba1StepArgs<T> args
         const int own = threadIdx.x / warp_size * RankWeights<T>::channels + i;
         const float sum = rank.multiply(args, i);
         if (threadIdx.x % warp_size == 0 && first + own < args.d_inner) {
-            const float v = softplus<float>(sum + args.dt_bias[first + own]);
-            deltas[own] = to_float(from_float<T>(clamp_keeping_nan(v, args.low, args.high)));
+            const float v = softplus<float>(sum + args.layer.dt_bias[first + own]);
+            deltas[own] =
+                to_float(from_float<T>(clamp_keeping_nan(v, args.layer.low, args.layer.high)));
         }
     }
     __syncthreads();

@@ -21,14 +21,7 @@ struct Mamba1StepArgs {
     const float* conv_bias;  // may be null
     Rows<float> history;     // [taps - 1, d_inner]
     Weights x_proj;
-    const float* dt_weight;  // [d_inner, dt_rank]
-    std::int64_t dt_stride;
-    const float* dt_bias;
-    float low;
-    float high;
-    const float* a;  // [d_state, d_inner]
-    std::int64_t a_stride;
-    const float* d;
+    Mamba1Tables<float> layer;
     Rows<float> state;  // [d_state, d_inner]
     Weights out_proj;
     // Between the launches.

@@ -234,14 +234,14 @@ struct Recurrence {
                 .z = rows_of(z),
                 .y = rows_of(y),
                 .factors = plain ? nullptr : factors.data(),
-                .dt_weight = dt_weight.data(),
-                .dt_stride = dt_weight.stride(),
-                .dt_bias = bias.data(),
-                .low = low,
-                .high = high,
-                .a = a.data(),
-                .a_stride = a.stride(),
-                .d = d.data(),
+                .layer = {.dt_weight = dt_weight.data(),
+                          .dt_stride = dt_weight.stride(),
+                          .dt_bias = bias.data(),
+                          .low = low,
+                          .high = high,
+                          .a = a.data(),
+                          .a_stride = a.stride(),
+                          .d = d.data()},
                 .d_inner = x.cols(),
                 .dt_rank = dt_weight.cols()};
     }
@@ -263,12 +263,12 @@ struct Recurrence {
     }
     // y of a channel of a sequence, whose states move on.
     double step(int row, int channel, double* h, bool plain) const {
-        const double step = delta(row, channel), in = double(float(x.at(row, channel)));
+        const double dt = delta(row, channel), in = double(float(x.at(row, channel)));
         double sum = double(d.at(0, channel)) * in;
         for (int n = 0; n < d_state; ++n) {
             const double b = double(float(dt_b_c.at(row, dt_weight.cols() + n)));
             const double c = double(float(dt_b_c.at(row, dt_weight.cols() + d_state + n)));
-            h[n] = std::exp(step * double(a.at(n, channel))) * h[n] + step * b * in;
+            h[n] = std::exp(dt * double(a.at(n, channel))) * h[n] + dt * b * in;
             sum += c * h[n];
         }
         const double gate =
@@ -323,6 +323,7 @@ int main(int count, char** words) {
                           for (const bool plain : {false, true}) {
                               test_project_convolve(o, plain);
                               test_add_product(o, plain);
+                              // So many that the kernel cuts narrow, for few sequences, for many.
                               for (const int multiprocessors : {1000, (o.rows + 7) / 8, 0})
                                   test_scan_rows(o, multiprocessors, plain);
                           }
