@@ -18,6 +18,7 @@ namespace {
 
 constexpr int cluster_blocks = 8;
 constexpr int threads = 4 * warp_size;
+// Of the widest public model; more would take the scan's blocks their room beside this one.
 constexpr int max_stages = 10;
 constexpr int weight_bytes = project_rows_tile * tile_row_bytes;
 
