@@ -98,14 +98,21 @@ final class Story {
 
     /** Memory after all times is less than 10 MiB above that after a quarter of them. */
     static void staysFlat(String what, int times, Runnable work) throws IOException {
+        staysFlat(what, times, work, () -> {});
+    }
+
+    /** The same of work that goes on behind its call: `settle` waits for it before memory is looked at. */
+    static void staysFlat(String what, int times, Runnable work, Runnable settle) throws IOException {
         for (int i = 0; i < times / 4; ++i) {
             work.run();
         }
+        settle.run();
         System.gc();
         double before = residentMiB();
         for (int i = times / 4; i < times; ++i) {
             work.run();
         }
+        settle.run();
         System.gc();
         double grown = residentMiB() - before;
         System.out.printf("%s: %d times, memory grew by %.1f MiB%n", what, times, grown);
